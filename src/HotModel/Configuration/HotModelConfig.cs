@@ -1,0 +1,114 @@
+namespace HotModel.Configuration;
+
+/// <summary>The checked configuration: every default applied, every path absolute, nothing left to validate.</summary>
+internal sealed record HotModelConfig
+{
+    /// <summary>Absolute path of the TOML file.</summary>
+    public required string FilePath { get; init; }
+    public required ServerConfig Server { get; init; }
+    public required SessionConfig Session { get; init; }
+    public required PresetConfig Preset { get; init; }
+    public required LlamaConfig Llama { get; init; }
+    public required RouterConfig Router { get; init; }
+    /// <summary>By name, in ordinal order of the names; never empty.</summary>
+    public required IReadOnlyDictionary<string, ModelConfig> Models { get; init; }
+}
+
+internal enum DuringSwitch { Wait, Reject }
+
+internal sealed record ServerConfig
+{
+    public required string Host { get; init; }
+    public required int Port { get; init; }
+    /// <summary>A state file of the seed, imported once if it exists. Its folder is the state directory.</summary>
+    public required string StatePath { get; init; }
+    public string StateDirectory => Path.GetDirectoryName(StatePath)!;
+    public required string? ActiveModel { get; init; }
+    /// <summary>"zero_overlap" is the only policy.</summary>
+    public required string SwitchPolicy { get; init; }
+    public required TimeSpan DrainTimeout { get; init; }
+    /// <summary>Zero: do not wait for the memory to come back.</summary>
+    public required TimeSpan GpuSettleTimeout { get; init; }
+    public required long? GpuSettleMemoryMb { get; init; }
+    public required DuringSwitch DuringSwitch { get; init; }
+    /// <summary>Requests that may wait at once for a model.</summary>
+    public required int QueueLimit { get; init; }
+    public required TimeSpan QueueTimeout { get; init; }
+    public required TimeSpan LoadTimeout { get; init; }
+    /// <summary>How long a graceful stop waits for running answers.</summary>
+    public required TimeSpan StopTimeout { get; init; }
+    public required long MaxBodyBytes { get; init; }
+}
+
+internal enum TokenBudgetMode { Auto, Llama, Estimate }
+
+internal sealed record SessionConfig
+{
+    public required int? MaxSessionMessages { get; init; }
+    public required int? MaxPromptChars { get; init; }
+    public required int? MaxPromptTokens { get; init; }
+    public required TokenBudgetMode TokenBudgetMode { get; init; }
+    public required double CharsPerToken { get; init; }
+    /// <summary>The least recently used session beyond this many is deleted.</summary>
+    public required int MaxSessions { get; init; }
+    /// <summary>Null: sessions never expire.</summary>
+    public required int? ExpireDays { get; init; }
+}
+
+internal enum ClientSystem { Merge, Drop, Replace }
+
+internal sealed record PresetConfig
+{
+    public required string SystemPrompt { get; init; }
+    public required ClientSystem ClientSystem { get; init; }
+}
+
+internal enum BackendMode { Router, Process }
+
+internal sealed record LlamaConfig
+{
+    public required BackendMode BackendMode { get; init; }
+    /// <summary>A name looked up on PATH, or an absolute path.</summary>
+    public required string Binary { get; init; }
+    public required string Host { get; init; }
+}
+
+internal sealed record RouterConfig
+{
+    public required string Binary { get; init; }
+    public required string Host { get; init; }
+    /// <summary>0: a free port chosen at every start.</summary>
+    public required int Port { get; init; }
+    public required string? ModelsDir { get; init; }
+    /// <summary>The user's preset INI; null: one is written from the models into the state directory.</summary>
+    public required string? ModelsPreset { get; init; }
+    public required int ModelsMax { get; init; }
+    public required bool ModelsAutoload { get; init; }
+    public required int CtxSize { get; init; }
+    public required int Parallel { get; init; }
+    public required string CacheTypeK { get; init; }
+    public required string CacheTypeV { get; init; }
+    public required bool KvUnified { get; init; }
+    public required int? CacheRamMb { get; init; }
+    public required bool CacheIdleSlots { get; init; }
+    public required string? FlashAttn { get; init; }
+    public required bool NoUi { get; init; }
+    public required IReadOnlyList<string> ExtraArgs { get; init; }
+}
+
+internal sealed record ModelConfig
+{
+    public required string Name { get; init; }
+    public required string Path { get; init; }
+    /// <summary>The id under which llama-server's router knows the model.</summary>
+    public required string RouterId { get; init; }
+    /// <summary>Set in process mode, else null.</summary>
+    public required int? Port { get; init; }
+    public required int CtxSize { get; init; }
+    public required int? GpuLayers { get; init; }
+    public required int? Threads { get; init; }
+    public required int? Parallel { get; init; }
+    public required IReadOnlyList<string> ExtraArgs { get; init; }
+    public required string Host { get; init; }
+    public required string Binary { get; init; }
+}

@@ -1,0 +1,32 @@
+using HotModel.Llama;
+
+namespace HotModel.Switching;
+
+/// <summary>The right to send one request to the active model. A drain waits until every lease is disposed.</summary>
+internal sealed class ModelLease(string model, Upstream upstream, Action<ModelLease> onReturned, CancellationToken aborted)
+    : IDisposable
+{
+    private int returned;
+
+    /// <summary>Configured name of the model that answers.</summary>
+    public string Model { get; } = model;
+    public Upstream Upstream { get; } = upstream;
+    /// <summary>Cancelled when the answer must end now: a forced switch, a lost model, the end of a graceful stop.</summary>
+    public CancellationToken Aborted { get; } = aborted;
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref returned, 1) == 0)
+            onReturned(this);
+    }
+}
+
+/// <summary>Answer to a request that asks to be let in: exactly one of the two is set.</summary>
+internal readonly record struct Admission(ModelLease? Lease, Refusal? Refusal);
+
+/// <param name="Kind">Why.</param>
+/// <param name="Message">One sentence for the client that says what can be done.</param>
+/// <param name="RetryAfter">When trying again may help; null where it will not without an operator.</param>
+internal sealed record Refusal(RefusalKind Kind, string Message, TimeSpan? RetryAfter);
+
+internal enum RefusalKind { NoActiveModel, Switching, QueueFull, QueueTimedOut, ModelFailed, Stopping }
