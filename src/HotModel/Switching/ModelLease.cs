@@ -13,6 +13,8 @@ internal sealed class ModelLease(string model, Upstream upstream, Action<ModelLe
     public Upstream Upstream { get; } = upstream;
     /// <summary>Cancelled when the answer must end now: a forced switch, a lost model, the end of a graceful stop.</summary>
     public CancellationToken Aborted { get; } = aborted;
+    /// <summary>Set by the holder once a whole answer came: the proof that the model works.</summary>
+    public bool Answered { get; set; }
 
     public void Dispose()
     {

@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+
+namespace HotModel.Switching;
+
+internal enum SwitchEffectKind
+{
+    /// <summary>Give the request of this event a lease.</summary>
+    Admit,
+    /// <summary>Let the request of this event wait.</summary>
+    Enqueue,
+    /// <summary>Refuse the request of this event.</summary>
+    Refuse,
+    /// <summary>Give every waiting request a lease, in order of arrival.</summary>
+    AdmitWaiting,
+    RefuseWaiting,
+    /// <summary>End the running answers now.</summary>
+    AbortInFlight,
+    StartUnload,
+    StartSettle,
+    StartLoad,
+    StopBackend,
+    /// <summary>Send DeadlinePassed with the current generation when the time of <see cref="SwitchEffect.Deadline"/> is up.</summary>
+    ArmDeadline,
+    CompleteSwitch,
+}
+
+internal enum DeadlineKind { Drain, Load, BackOff, Stop }
+
+internal enum SwitchOutcome
+{
+    Switched,
+    AlreadyActive,
+    /// <summary>Running answers did not end in time; nothing was unloaded.</summary>
+    DrainTimedOut,
+    /// <summary>The target did not load and there was no previous model.</summary>
+    LoadFailed,
+    /// <summary>The target did not load; the previous model answers again.</summary>
+    RolledBack,
+    /// <summary>Neither the target nor the previous model loaded; the previous one is tried on.</summary>
+    RollbackFailed,
+    TooManyQueued,
+    Stopping,
+}
+
+/// <summary>What the loop has to do. Only the fields that the kind names are set.</summary>
+internal readonly record struct SwitchEffect(SwitchEffectKind Kind)
+{
+    public string? Model { get; init; }
+    public RefusalKind Refusal { get; init; }
+    public DeadlineKind Deadline { get; init; }
+    public SwitchTicket Ticket { get; init; }
+    public SwitchOutcome Outcome { get; init; }
+}
+
+/// <summary>A state and what has to be done on the way into it, in order.</summary>
+internal readonly record struct Step(SwitchState State, ImmutableArray<SwitchEffect> Effects)
+{
+    public static implicit operator Step(SwitchState state) => new(state, []);
+
+    public Step Do(SwitchEffectKind kind) => Do(new SwitchEffect(kind));
+
+    public Step Do(SwitchEffect effect) => this with { Effects = Effects.Add(effect) };
+
+    public Step Then(Func<SwitchState, Step> next)
+    {
+        var step = next(State);
+        return step with { Effects = Effects.AddRange(step.Effects) };
+    }
+}

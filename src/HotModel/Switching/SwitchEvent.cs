@@ -1,0 +1,27 @@
+namespace HotModel.Switching;
+
+internal enum SwitchEventKind
+{
+    RequestArrived,
+    RequestFinished,
+    /// <summary>A waiting request's client has gone, or its time is up.</summary>
+    WaiterLeft,
+    SwitchRequested,
+    StopRequested,
+    ModelUnloaded,
+    MemorySettled,
+    ModelLoaded,
+    LoadFailed,
+    /// <summary>The loaded model's process ended by itself; the generation is the instance's.</summary>
+    ModelLost,
+    DeadlinePassed,
+    BackendStopped,
+}
+
+/// <param name="Kind">What happened.</param>
+/// <param name="Generation">Of the phase that asked for what has now ended; 0 for what comes from outside.</param>
+/// <param name="Ticket">With SwitchRequested.</param>
+/// <param name="Answered">With RequestFinished: the model gave a whole answer, so it works.</param>
+/// <param name="Permanent">With LoadFailed: trying again soon cannot help (a missing file, an unknown flag).</param>
+internal readonly record struct SwitchEvent(
+    SwitchEventKind Kind, long Generation = 0, SwitchTicket Ticket = default, bool Answered = false, bool Permanent = false);
