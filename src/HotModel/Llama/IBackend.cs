@@ -12,6 +12,9 @@ internal interface IBackend : IAsyncDisposable
     /// <summary>Pids of all processes of ours that may hold device memory, children included.</summary>
     IReadOnlyList<int> ProcessIds { get; }
 
+    /// <summary>The last lines that the current load, or the last one, left in the child's log; oldest first.</summary>
+    IReadOnlyList<string> LogTail();
+
     /// <summary>Starts what has to run, loads the model and returns when it answers. Expected failures are values.</summary>
     /// <param name="model">The model to load.</param>
     /// <param name="instance">Comes back in <see cref="ModelLost"/> when this very load is lost later.</param>

@@ -94,7 +94,11 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.RequestArrived => Wait(s),
         SwitchEventKind.WaiterLeft => s with { Waiting = s.Waiting - 1 },
         SwitchEventKind.RequestFinished => Drained(s with { InFlight = s.InFlight - 1 }),
-        SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
+        // Force for the switch that is draining already: it takes its place, with a deadline of its own.
+        SwitchEventKind.SwitchRequested => s.Current is { Force: false } current && e.Ticket.Force
+            && current.Model == e.Ticket.Model && s.Instance != 0
+            ? Drain(s with { Current = e.Ticket, Queued = s.Queued.Insert(0, current) }, DeadlineKind.Drain)
+            : Queue(s, e.Ticket),
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
         SwitchEventKind.DeadlinePassed => s.Closing || s.Current is not { Force: false } || s.Instance == 0
             ? new Step(s, []).Do(SwitchEffectKind.AbortInFlight)

@@ -1,0 +1,181 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using System.Threading.Channels;
+using HotModel.Configuration;
+using HotModel.Proxy;
+using HotModel.Switching;
+
+namespace HotModel.Api;
+
+/// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
+internal sealed class AdminEndpoints(
+    HotModelConfig config, SwitchLoop loop, ProxyMetrics metrics, TimeProvider time, CancellationToken stopping)
+{
+    /// <summary>A switch request is a name and two options.</summary>
+    private const int MaxSwitchBodyBytes = 16 << 10;
+    /// <summary>Below the 60 s after which common proxies give up on a silent stream.</summary>
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
+    private static readonly byte[] KeepAliveComment = ":\n\n"u8.ToArray();
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/health", HealthAsync);
+        routes.MapGet("/admin/state", StateAsync);
+        routes.MapPost("/admin/switch", SwitchAsync);
+        routes.MapGet("/admin/events", EventsAsync);
+    }
+
+    private Task HealthAsync(HttpContext context)
+    {
+        var state = State();
+        return WriteAsync(context, 200, state with { Status = state.Switching ? "switching" : "ok" },
+            AdminJson.Default.AdminState);
+    }
+
+    private Task StateAsync(HttpContext context) => WriteAsync(context, 200, State(), AdminJson.Default.AdminState);
+
+    private AdminState State()
+    {
+        var status = loop.Status;
+        var running = loop.BackendIsRunning;
+        return new AdminState
+        {
+            ActiveModel = status.ActiveModel,
+            Switching = status.Switching,
+            Models = [.. config.Models.Keys],
+            BackendMode = config.Llama.BackendMode == BackendMode.Router ? "router" : "process",
+            ProcessRunning = running,
+            RouterRunning = running && config.Llama.BackendMode == BackendMode.Router,
+            InflightChats = status.InflightChats,
+            Phase = status.Phase,
+            GoalModel = status.GoalModel,
+            WaitingChats = status.WaitingChats,
+            LastError = status.LastError,
+            Requests = new RequestCounts(
+                metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures, metrics.RelayedBytes),
+        };
+    }
+
+    private async Task SwitchAsync(HttpContext context)
+    {
+        if (await ReadSwitchAsync(context) is not { } body)
+            return;
+        if (!config.Models.ContainsKey(body.Model!))
+        {
+            await ApiError.WriteAsync(context.Response, 404, ApiError.NotFound, "model_not_found",
+                $"There is no model \"{body.Model}\". Configured are: {string.Join(", ", config.Models.Keys)}.");
+            return;
+        }
+        TimeSpan? drain = body.DrainTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        var report = await loop.SwitchAsync(body.Model!, body.Force ?? false, drain);
+        await WriteAsync(context, StatusCode(report.Outcome), report, AdminJson.Default.SwitchReport);
+    }
+
+    /// <summary>Null: the request was answered with what is wrong with it.</summary>
+    private static async Task<SwitchRequestBody?> ReadSwitchAsync(HttpContext context)
+    {
+        if (StateChangingRequest.IsForeign(context.Request))
+        {
+            await ApiError.WriteAsync(
+                context.Response, 403, ApiError.Permission, "foreign_origin", StateChangingRequest.RefusalMessage);
+            return null;
+        }
+        const string Allowed = "Send JSON such as {\"model\": \"NAME\", \"force\": false, \"drain_timeout_seconds\": 300}";
+        var problem = !context.Request.HasJsonContentType() ? "the content type is not application/json"
+            : context.Request.ContentLength > MaxSwitchBodyBytes ? "the body is too long"
+            : null;
+        SwitchRequestBody? body = null;
+        if (problem is null)
+        {
+            try
+            {
+                body = await JsonSerializer.DeserializeAsync(
+                    context.Request.Body, AdminJson.Default.SwitchRequestBody, context.RequestAborted);
+                problem = string.IsNullOrEmpty(body?.Model) ? "\"model\" is missing"
+                    : body.DrainTimeoutSeconds is < 0 or > 1e6 ? "\"drain_timeout_seconds\" is not between 0 and 1000000"
+                    : null;
+            }
+            catch (Exception e) when (e is JsonException or BadHttpRequestException)
+            {
+                problem = e.Message;
+            }
+        }
+        if (problem is null)
+            return body;
+        await ApiError.WriteAsync(context.Response, 400, ApiError.InvalidRequest, "invalid_switch", $"{Allowed}: {problem}.");
+        return null;
+    }
+
+    private static int StatusCode(SwitchOutcome outcome) => outcome switch
+    {
+        SwitchOutcome.Switched or SwitchOutcome.AlreadyActive => 200,
+        SwitchOutcome.DrainTimedOut => 409,
+        SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed => 502,
+        SwitchOutcome.TooManyQueued => 429,
+        SwitchOutcome.Stopping => 503,
+    };
+
+    private async Task EventsAsync(HttpContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+        using var subscription = loop.Feed.Subscribe();
+        context.Response.ContentType = "text/event-stream";
+        context.Response.Headers.CacheControl = "no-cache";
+        context.Response.Headers["X-Accel-Buffering"] = "no";
+        try
+        {
+            // The first event is the state now; what happens after it is in the subscription already.
+            await SendAsync(context, new PhaseNews(loop.Status), ending.Token);
+            while (true)
+            {
+                if (await IsSilentAsync(subscription.Reader, ending.Token))
+                {
+                    await context.Response.Body.WriteAsync(KeepAliveComment, ending.Token);
+                    await context.Response.Body.FlushAsync(ending.Token);
+                }
+                while (subscription.Reader.TryRead(out var news))
+                    await SendAsync(context, news, ending.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The listener has gone, or hotmodel stops.
+        }
+    }
+
+    private async Task<bool> IsSilentAsync(ChannelReader<SwitchNews> news, CancellationToken cancel)
+    {
+        using var silence = new CancellationTokenSource(KeepAlive, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, silence.Token);
+        try
+        {
+            await news.WaitToReadAsync(either.Token);
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return true;
+        }
+    }
+
+    private static async Task SendAsync(HttpContext context, SwitchNews news, CancellationToken cancel)
+    {
+        var json = news switch
+        {
+            PhaseNews phase => JsonSerializer.SerializeToUtf8Bytes(phase.Status, AdminJson.Default.SwitchStatus),
+            ProgressNews progress => JsonSerializer.SerializeToUtf8Bytes(progress, AdminJson.Default.ProgressNews),
+            ReportNews report => JsonSerializer.SerializeToUtf8Bytes(report.Report, AdminJson.Default.SwitchReport),
+            _ => throw new InvalidOperationException($"No JSON for {news}."),
+        };
+        byte[] frame = [.. "event: "u8, .. Encoding.ASCII.GetBytes(news.Name), .. "\ndata: "u8, .. json, .. "\n\n"u8];
+        await context.Response.Body.WriteAsync(frame, cancel);
+        await context.Response.Body.FlushAsync(cancel);
+    }
+
+    private static Task WriteAsync<T>(HttpContext context, int status, T value, JsonTypeInfo<T> type)
+    {
+        context.Response.StatusCode = status;
+        return context.Response.WriteAsJsonAsync(value, type, cancellationToken: context.RequestAborted);
+    }
+}

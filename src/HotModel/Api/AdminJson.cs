@@ -1,0 +1,44 @@
+using System.Text.Json.Serialization;
+using HotModel.Switching;
+
+namespace HotModel.Api;
+
+/// <summary>The shapes of the admin API; the seed's names are snake_case.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(AdminState))]
+[JsonSerializable(typeof(SwitchReport))]
+[JsonSerializable(typeof(SwitchStatus))]
+[JsonSerializable(typeof(ProgressNews))]
+[JsonSerializable(typeof(SwitchRequestBody))]
+internal sealed partial class AdminJson : JsonSerializerContext;
+
+/// <summary>Body of POST /admin/switch.</summary>
+/// <param name="Model">A configured name.</param>
+/// <param name="Force">At the drain's deadline cut running answers instead of failing.</param>
+/// <param name="DrainTimeoutSeconds">Instead of switch_drain_timeout_seconds, for this switch.</param>
+internal sealed record SwitchRequestBody(string? Model, bool? Force, double? DrainTimeoutSeconds);
+
+/// <summary>Answer of GET /admin/state and, with the status before it, of GET /health.</summary>
+internal sealed record AdminState
+{
+    /// <summary>"ok" or "switching"; only in GET /health.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Status { get; init; }
+    public required string? ActiveModel { get; init; }
+    public required bool Switching { get; init; }
+    public required IReadOnlyList<string> Models { get; init; }
+    public required string BackendMode { get; init; }
+    /// <summary>A server process of ours is alive, in either mode.</summary>
+    public required bool ProcessRunning { get; init; }
+    public required bool RouterRunning { get; init; }
+    public required int InflightChats { get; init; }
+    /// <summary>What the switch machine is doing: "ready", "draining", "loading" and so on.</summary>
+    public required string Phase { get; init; }
+    public required string? GoalModel { get; init; }
+    public required int WaitingChats { get; init; }
+    public required string? LastError { get; init; }
+    public required RequestCounts Requests { get; init; }
+}
+
+/// <summary>Counted since the start.</summary>
+internal sealed record RequestCounts(long Total, long Streams, long CutStreams, long StoreFailures, long RelayedBytes);

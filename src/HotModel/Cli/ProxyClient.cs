@@ -1,0 +1,51 @@
+using System.Net;
+using System.Text.Json;
+using HotModel.Configuration;
+
+namespace HotModel.Cli;
+
+/// <summary>The running proxy, as the commands reach it.</summary>
+internal sealed class ProxyClient(Uri address) : IDisposable
+{
+    // A switch may take its drain and its load; who is tired of waiting presses Ctrl+C.
+    public HttpClient Http { get; } = new(new SocketsHttpHandler { UseProxy = false })
+    {
+        BaseAddress = address,
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
+
+    public string Explain(HttpRequestException failure) => failure.HttpRequestError == HttpRequestError.ConnectionError
+        ? $"Nothing answers at {address}. Is hotmodel serve running with this configuration?"
+        : $"{address} failed: {failure.Message}";
+
+    /// <summary>The message of an OpenAI-shaped error, or the text as it is.</summary>
+    public static string ErrorMessage(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.GetProperty("error").GetProperty("message").GetString() ?? text;
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return text;
+        }
+    }
+
+    public void Dispose() => Http.Dispose();
+}
+
+internal static class ProxyAddress
+{
+    /// <summary>Where the proxy of this configuration is reached from this machine.</summary>
+    public static Uri Of(HotModelConfig config)
+    {
+        var host = IPAddress.TryParse(config.Server.Host, out var address)
+            ? address.Equals(IPAddress.Any) ? "127.0.0.1"
+            : address.Equals(IPAddress.IPv6Any) ? "[::1]"
+            : address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{address}]"
+            : config.Server.Host
+            : config.Server.Host;
+        return new Uri($"http://{host}:{config.Server.Port}/");
+    }
+}

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using HotModel.Sessions;
+
+namespace HotModel.Cli;
+
+/// <summary>hotmodel serve: runs the proxy until it is told to stop.</summary>
+internal static class ServeCommand
+{
+    /// <summary>sysexits.h, EX_SOFTWARE: a bug; a supervisor starts the program again.</summary>
+    private const int BrokenStatus = 70;
+
+    public static Command Create()
+    {
+        var config = ConfigOption.Create();
+        var command = new Command("serve", "Run the proxy.") { config };
+        command.SetAction(async (parsed, _) =>
+        {
+            if (ConfigOption.Load(parsed, config) is not { } loaded)
+                return ConfigOption.BadConfigStatus;
+            var error = parsed.InvocationConfiguration.Error;
+            try
+            {
+                if (!StateLock.TryAcquire(loaded.Server.StateDirectory, out var held, out var problem))
+                {
+                    await error.WriteLineAsync(problem);
+                    return 1;
+                }
+                using (held)
+                {
+                    await using var host = HotModelHost.Create(loaded);
+                    return await host.RunAsync() ? 0 : BrokenStatus;
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+            {
+                await error.WriteLineAsync($"hotmodel cannot start: {e.Message}");
+                return 1;
+            }
+        });
+        return command;
+    }
+}

@@ -1,0 +1,145 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using HotModel.Api;
+using HotModel.Llama;
+using HotModel.Switching;
+
+namespace HotModel.Cli;
+
+/// <summary>hotmodel switch MODEL: asks the running proxy for a switch and shows how it goes.</summary>
+internal static class SwitchCommand
+{
+    public static Command Create()
+    {
+        var model = new Argument<string>("MODEL") { Description = "A configured name; hotmodel models lists them." };
+        var config = ConfigOption.Create();
+        var json = new Option<bool>("--json") { Description = "Print the report as JSON and nothing else." };
+        var force = new Option<bool>("--force")
+        {
+            Description = "At the drain's deadline cut running answers instead of giving up.",
+        };
+        var drain = new Option<double?>("--drain-timeout")
+        {
+            Description = "Seconds to wait for running answers, instead of switch_drain_timeout_seconds.",
+            HelpName = "SECONDS",
+        };
+        var command = new Command("switch", "Make another model the active one.") { model, config, json, force, drain };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            if (ConfigOption.Load(parsed, config) is not { } loaded)
+                return ConfigOption.BadConfigStatus;
+            var body = new SwitchRequestBody(parsed.GetRequiredValue(model), parsed.GetValue(force), parsed.GetValue(drain));
+            using var proxy = new ProxyClient(ProxyAddress.Of(loaded));
+            var output = parsed.InvocationConfiguration.Output;
+            var error = parsed.InvocationConfiguration.Error;
+            var progress = parsed.GetValue(json) ? null : new SwitchProgress(error, !Console.IsErrorRedirected);
+            return await RunAsync(proxy, body, progress, output, error, cancel);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ProxyClient proxy, SwitchRequestBody body, SwitchProgress? progress,
+        TextWriter output, TextWriter error, CancellationToken cancel)
+    {
+        try
+        {
+            using var listening = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            var watching = progress is null ? Task.CompletedTask : await WatchAsync(proxy, progress, listening.Token);
+            using var content = JsonContent.Create(body, AdminJson.Default.SwitchRequestBody);
+            await content.LoadIntoBufferAsync(cancel);
+            using var answer = await proxy.Http.PostAsync("admin/switch", content, cancel);
+            var text = await answer.Content.ReadAsStringAsync(cancel);
+            await listening.CancelAsync();
+            await watching;
+            progress?.End();
+            if (progress is null)
+                await output.WriteLineAsync(text);
+            var report = ReadReport(text);
+            if (report is null)
+            {
+                if (progress is not null)
+                    await error.WriteLineAsync(ProxyClient.ErrorMessage(text));
+                return 1;
+            }
+            if (progress is not null)
+                Show(report, report.Error is null ? output : error);
+            return report.Error is null ? 0 : 1;
+        }
+        catch (HttpRequestException e)
+        {
+            await error.WriteLineAsync(proxy.Explain(e));
+            return 1;
+        }
+    }
+
+    /// <summary>Returns once the events flow, so that none of the switch is missed.</summary>
+    private static async Task<Task> WatchAsync(ProxyClient proxy, SwitchProgress progress, CancellationToken cancel)
+    {
+        var answer = await proxy.Http.GetAsync("admin/events", HttpCompletionOption.ResponseHeadersRead, cancel);
+        return ReadAsync();
+
+        async Task ReadAsync()
+        {
+            try
+            {
+                using (answer)
+                {
+                    await using var stream = await answer.Content.ReadAsStreamAsync(cancel);
+                    using var reader = new StreamReader(stream, Encoding.UTF8);
+                    string? name = null;
+                    while (await reader.ReadLineAsync(cancel) is { } line)
+                    {
+                        if (line.StartsWith("event: ", StringComparison.Ordinal))
+                            name = line[7..];
+                        else if (line.StartsWith("data: ", StringComparison.Ordinal))
+                            progress.Show(name, line[6..]);
+                    }
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
+            {
+                // The report says how the switch ended; this was only to look at.
+            }
+        }
+    }
+
+    private static SwitchReport? ReadReport(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.TryGetProperty("phases", out _)
+                ? document.Deserialize(AdminJson.Default.SwitchReport)
+                : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static void Show(SwitchReport report, TextWriter output)
+    {
+        if (report.Error is null && report.Phases.Count == 0)
+        {
+            output.WriteLine($"{report.ActiveModel} is active already.");
+            return;
+        }
+        output.WriteLine(report.Error is null
+            ? $"{report.PreviousModel ?? "nothing"} -> {report.ActiveModel} in {Seconds(report.ElapsedSeconds)}"
+            : $"The switch failed ({report.Reason}): {report.Error}");
+        foreach (var phase in report.Phases)
+            output.WriteLine($"  {phase.Name,-16} {Seconds(phase.Seconds),10}");
+        if (report.GpuMemory is { BeforeUnload.TotalMb: { } before, AfterSettle.TotalMb: { } between, AfterLoad.TotalMb: { } after })
+            output.WriteLine($"  device memory    {before} MB -> {between} MB -> {after} MB, at most {report.PeakMb} MB");
+        foreach (var line in report.LogTail ?? [])
+            output.WriteLine($"  | {line}");
+        if (report.Error is not null)
+            output.WriteLine(report.ActiveModel is { } active ? $"{active} answers." : "No model answers.");
+    }
+
+    private static string Seconds(double value) => value.ToString("0.000", CultureInfo.InvariantCulture) + " s";
+}

@@ -1,0 +1,148 @@
+using System.Net;
+using HotModel.Api;
+using HotModel.Configuration;
+using HotModel.Gpu;
+using HotModel.Llama;
+using HotModel.Proxy;
+using HotModel.Sessions;
+using HotModel.Switching;
+using ZLogger;
+
+namespace HotModel;
+
+/// <summary>The whole program, put together in order of dependence, and its life.</summary>
+internal sealed class HotModelHost : IAsyncDisposable
+{
+    /// <summary>What Kestrel gets beyond the drain's own bound to send the last bytes.</summary>
+    private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(10);
+
+    private readonly WebApplication app;
+    private readonly SwitchLoop loop;
+    private readonly List<IDisposable> owned = [];
+
+    private HotModelHost(HotModelConfig config)
+    {
+        var time = TimeProvider.System;
+        app = BuildWebServer(config);
+        var logs = app.Services.GetRequiredService<ILoggerFactory>();
+
+        var store = Own(SessionStore.Open(
+            config.Server.StateDirectory, config.Session, time, logs.CreateLogger<SessionStore>()));
+        SeedImport.Run(store, config.Server.StatePath, time, logs.CreateLogger("HotModel.Sessions.SeedImport"));
+
+        var gpu = Own(GpuMemory.TryOpen());
+        GpuReading Read() => gpu.Read(time);
+        loop = new SwitchLoop(
+            config,
+            onLost => CreateBackend(config, onLost, time, logs),
+            new SwitchGpu(
+                Read,
+                (beforeLoad, beforeUnload, pids, cancel) => SettleWait.RunAsync(
+                    Read, new GpuSettling(beforeLoad, beforeUnload, pids, config.Server.GpuSettleMemoryMb),
+                    config.Server.GpuSettleTimeout, time, cancel),
+                () => new PeakSampler(Read, time)),
+            FirstModel(config, store),
+            model => ThreadPool.QueueUserWorkItem(_ => store.LastActiveModel = model),
+            time,
+            logs.CreateLogger<SwitchLoop>());
+
+        var metrics = new ProxyMetrics();
+        var forwarder = Own(new Forwarder());
+        var chat = new ChatEndpoint(
+            config, new Conversations(store, time), loop.EnterAsync, forwarder,
+            new ChatExchange(forwarder, metrics, logs.CreateLogger<ChatExchange>()), metrics, time,
+            logs.CreateLogger<ChatEndpoint>());
+        Map(config, chat, new AdminEndpoints(config, loop, metrics, time, app.Lifetime.ApplicationStopping), store);
+    }
+
+    public static HotModelHost Create(HotModelConfig config) => new(config);
+
+    /// <summary>Runs until SIGTERM or Ctrl+C. False: the switch loop broke and every child was killed.</summary>
+    /// <exception cref="IOException">The address is taken.</exception>
+    public async Task<bool> RunAsync()
+    {
+        await app.StartAsync();
+        using var stopping = app.Lifetime.ApplicationStopping.Register(loop.Stop);
+        var switching = loop.RunAsync();
+        var serving = app.WaitForShutdownAsync();
+        await Task.WhenAny(switching, serving);
+        app.Lifetime.StopApplication();
+        await serving;
+        try
+        {
+            await switching;
+            return true;
+        }
+        catch (Exception)
+        {
+            // The loop has logged it.
+            return false;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.DisposeAsync();
+        for (var i = owned.Count - 1; i >= 0; i--)
+            owned[i].Dispose();
+    }
+
+    private T Own<T>(T value) where T : IDisposable
+    {
+        owned.Add(value);
+        return value;
+    }
+
+    private static WebApplication BuildWebServer(HotModelConfig config)
+    {
+        // Neither arguments nor settings files: the configuration is hotmodel's own.
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            Args = [],
+            ApplicationName = "hotmodel",
+            ContentRootPath = Path.GetDirectoryName(config.FilePath),
+        });
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information)
+            // Two lines for every request otherwise.
+            .AddFilter("Microsoft", LogLevel.Warning)
+            .AddZLoggerConsole(options =>
+            {
+                options.LogToStandardErrorThreshold = LogLevel.Trace;
+                options.UsePlainTextFormatter(text => text.SetPrefixFormatter(
+                    $"{0:utc-longdate} {1:short} ", (in template, in info) => template.Format(info.Timestamp, info.LogLevel)));
+            });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = config.Server.StopTimeout + LastBytes);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = config.Server.MaxBodyBytes;
+            // Answers may be as slow as their reader: a person who reads along, a tool that thinks.
+            kestrel.Limits.MinResponseDataRate = null;
+            if (config.Server.Host is "localhost")
+                kestrel.ListenLocalhost(config.Server.Port);
+            else if (IPAddress.TryParse(config.Server.Host, out var address))
+                kestrel.Listen(address, config.Server.Port);
+            else
+                kestrel.Listen(Dns.GetHostAddresses(config.Server.Host)[0], config.Server.Port);
+        });
+        return builder.Build();
+    }
+
+    private void Map(HotModelConfig config, ChatEndpoint chat, AdminEndpoints admin, SessionStore store)
+    {
+        var models = new ModelsEndpoint(config.Models.Keys);
+        app.MapGet("/v1/models", models.ListAsync);
+        app.MapGet("/v1/models/{id}", models.GetAsync);
+        app.MapPost("/v1/chat/completions", chat.HandleAsync);
+        admin.Map(app);
+        SessionEndpoints.Map(app, store);
+    }
+
+    /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
+    private static string? FirstModel(HotModelConfig config, SessionStore store) =>
+        store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
+
+    private static IBackend CreateBackend(
+        HotModelConfig config, Action<ModelLost> onLost, TimeProvider time, ILoggerFactory logs) =>
+        throw new NotImplementedException();
+}

@@ -1,0 +1,64 @@
+using HotModel.Gpu;
+using HotModel.Llama;
+
+namespace HotModel.Switching;
+
+/// <summary>What reaches the loop from outside. One input makes at most one event of the machine.</summary>
+internal abstract record LoopInput
+{
+    internal sealed record Arrived(RequestWaiter Waiter) : LoopInput;
+
+    internal sealed record Left(RequestWaiter Waiter, bool TimedOut) : LoopInput;
+
+    internal sealed record Returned(ModelLease Lease) : LoopInput;
+
+    internal sealed record Asked(SwitchAsk Ask) : LoopInput;
+
+    internal sealed record StopAsked : LoopInput;
+
+    internal sealed record DeadlineReached(long Generation) : LoopInput;
+
+    internal sealed record Lost(ModelLost Model) : LoopInput;
+
+    internal sealed record Unloaded(long Generation, GpuReading Before, GpuReading After) : LoopInput;
+
+    internal sealed record Settled(long Generation, bool? Value, GpuReading Reading) : LoopInput;
+
+    internal sealed record LoadEnded(long Generation, LoadResult Result, GpuReading Reading) : LoopInput;
+
+    internal sealed record BackendStopped(long Generation) : LoopInput;
+
+    /// <summary>An operation threw: a bug, or an operating system that refuses to work.</summary>
+    internal sealed record Broken(Exception Cause) : LoopInput;
+}
+
+/// <summary>A request at the gate.</summary>
+internal sealed class RequestWaiter
+{
+    private readonly TaskCompletionSource<Admission> admission = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<Admission> Admission => admission.Task;
+    /// <summary>Runs while the request is queued.</summary>
+    public ITimer? Patience { get; set; }
+
+    public void Complete(Admission value)
+    {
+        Patience?.Dispose();
+        admission.SetResult(value);
+    }
+
+    public void Refuse(RefusalKind kind, string message, TimeSpan? retryAfter) =>
+        Complete(new Admission(null, new Refusal(kind, message, retryAfter)));
+}
+
+/// <summary>Somebody's wish for a switch.</summary>
+internal sealed class SwitchAsk(SwitchTicket ticket, TimeSpan drainTimeout)
+{
+    private readonly TaskCompletionSource<SwitchReport> report = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public SwitchTicket Ticket { get; } = ticket;
+    public TimeSpan DrainTimeout { get; } = drainTimeout;
+    public Task<SwitchReport> Report => report.Task;
+
+    public void Complete(SwitchReport value) => report.SetResult(value);
+}

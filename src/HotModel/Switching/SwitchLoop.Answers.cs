@@ -1,0 +1,61 @@
+using HotModel.Configuration;
+using HotModel.Llama;
+
+namespace HotModel.Switching;
+
+/// <content>What the loop says: refusals and failures.</content>
+internal sealed partial class SwitchLoop
+{
+    private void Refuse(RequestWaiter waiter, RefusalKind kind)
+    {
+        var (message, retryAfter) = kind switch
+        {
+            RefusalKind.NoActiveModel =>
+                ("No model is active. Switch to one: POST /admin/switch, or hotmodel switch MODEL." + Because(), (int?)null),
+            RefusalKind.Switching =>
+                ($"A switch to '{state.Goal}' is going on. Try again, or set during_switch = \"wait\".", 2),
+            RefusalKind.QueueFull =>
+                ($"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
+            RefusalKind.QueueTimedOut => (QueueTimedOutMessage(), 10),
+            RefusalKind.ModelFailed =>
+                ($"The model '{state.Active ?? state.Goal}' cannot be loaded." + Because(), 30),
+            RefusalKind.Stopping => ("hotmodel is stopping.", 5),
+        };
+        waiter.Refuse(kind, message, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+    }
+
+    private string Because() => failure is null ? "" : " The last failure: " + failure.Error;
+
+    private string QueueTimedOutMessage() =>
+        $"No model was ready within {server.QueueTimeout.TotalSeconds:0.###} s (queue_timeout_seconds)." + Because();
+
+    private LoadFailure LoadTimedOut() => new(LoadFailureReason.TimedOut,
+        $"The model '{state.Goal}' did not load within {server.LoadTimeout.TotalSeconds:0.###} s (load_timeout_seconds).",
+        operations.LogTail());
+
+    private void NoteFailure(LoadFailure value)
+    {
+        failure = value;
+        recorder.Failed(value);
+        SwitchLog.LoadFailed(logger, state.Goal, value.Reason, value.Error);
+    }
+
+    private void NoteLoss(ModelLost lost)
+    {
+        if (lost.Instance != state.Instance && lost.Instance != state.Generation)
+            return;
+        failure = lost.Failure;
+        if (state.Phase == SwitchPhase.Loading)
+            recorder.Failed(lost.Failure);
+        SwitchLog.ModelLost(logger, state.Active, lost.Failure.Reason, lost.Failure.Error);
+    }
+
+    /// <summary>The answer to what arrives after the end.</summary>
+    private static void Answer(LoopInput late)
+    {
+        if (late is LoopInput.Arrived arrived)
+            arrived.Waiter.Refuse(RefusalKind.Stopping, "hotmodel is stopping.", null);
+        if (late is LoopInput.Asked asked)
+            asked.Ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+    }
+}

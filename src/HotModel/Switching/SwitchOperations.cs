@@ -1,0 +1,99 @@
+using HotModel.Configuration;
+using HotModel.Gpu;
+using HotModel.Llama;
+
+namespace HotModel.Switching;
+
+/// <summary>What a switch reads of the devices.</summary>
+/// <param name="Read">A reading now.</param>
+/// <param name="Settle">Waits until the memory of the processes is back. Given: the reading before the
+/// model was loaded and the one before it was unloaded, where there were such; the pids that held it.</param>
+/// <param name="SamplePeak">Starts sampling the most used during a switch.</param>
+internal sealed record SwitchGpu(
+    Func<GpuReading> Read,
+    Func<GpuReading?, GpuReading?, IReadOnlyList<int>, CancellationToken, Task<SettleResult>> Settle,
+    Func<PeakSampler> SamplePeak);
+
+/// <summary>Runs the slow parts of a switch, one after another; a new one cancels the one before and waits for its end.</summary>
+internal sealed class SwitchOperations(
+    IReadOnlyDictionary<string, ModelConfig> models, IBackend backend, SwitchGpu gpu, SwitchFeed feed,
+    Action<LoopInput> post) : IAsyncDisposable
+{
+    /// <summary>A router without work ends in well under a second; with a stuck model it is killed after this.</summary>
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
+
+    private Task running = Task.CompletedTask;
+    private CancellationTokenSource cancel = new();
+    private GpuReading? beforeLoad;
+    private GpuReading? beforeUnload;
+    private IReadOnlyList<int> leaving = [];
+
+    public bool BackendIsRunning => backend.IsRunning;
+
+    public IReadOnlyList<string> LogTail() => backend.LogTail();
+
+    public void Unload(long generation, string model) => Run(async token =>
+    {
+        var before = beforeUnload = gpu.Read();
+        leaving = backend.ProcessIds;
+        await backend.UnloadAsync(models[model], token);
+        return new LoopInput.Unloaded(generation, before, gpu.Read());
+    });
+
+    public void Settle(long generation) => Run(async token =>
+    {
+        var result = await gpu.Settle(beforeLoad, beforeUnload, leaving, token);
+        return new LoopInput.Settled(generation, result.Settled, result.Last);
+    });
+
+    public void Load(long generation, string model) => Run(async token =>
+    {
+        beforeLoad = gpu.Read();
+        var result = await backend.LoadAsync(models[model], generation,
+            progress => feed.Publish(new ProgressNews(model, progress.Stage, progress.Fraction)), token);
+        return new LoopInput.LoadEnded(generation, result, gpu.Read());
+    });
+
+    public void Stop(long generation) => Run(async _ =>
+    {
+        await backend.StopAsync(StopGrace);
+        return new LoopInput.BackendStopped(generation);
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        await cancel.CancelAsync();
+        await running;
+        cancel.Dispose();
+        await backend.DisposeAsync();
+    }
+
+    private void Run(Func<CancellationToken, Task<LoopInput>> operation)
+    {
+        var earlier = running;
+        var earlierCancel = cancel;
+        cancel = new CancellationTokenSource();
+        running = RunAfterAsync(earlier, earlierCancel, operation, cancel.Token);
+    }
+
+    private async Task RunAfterAsync(Task earlier, CancellationTokenSource earlierCancel,
+        Func<CancellationToken, Task<LoopInput>> operation, CancellationToken token)
+    {
+        // Not CancelAsync: the order of what follows must not depend on the thread pool (simulated tests).
+        earlierCancel.Cancel();
+        await earlier;
+        earlierCancel.Dispose();
+        try
+        {
+            post(await operation(token));
+        }
+        catch (OperationCanceledException) when (token.IsCancellationRequested)
+        {
+            // Its successor has taken over.
+        }
+        catch (Exception cause)
+        {
+            post(new LoopInput.Broken(cause));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+using HotModel.Gpu;
+using HotModel.Llama;
+
+namespace HotModel.Switching;
+
+/// <summary>Keeps what the report of the current switch needs while it goes on. Used by the loop only.</summary>
+internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> samplePeak)
+{
+    private readonly List<PhaseTime> phases = [];
+    private SwitchTicket? ticket;
+    private string? previousModel;
+    private long begun;
+    private long phaseBegun;
+    private string? phase;
+    private bool? settled;
+    private SwitchMemory memory = new();
+    private LoadFailure? failure;
+    private PeakSampler? peak;
+
+    public long? Ticket => ticket?.Id;
+
+    /// <summary>Follows a step: a new current switch begins a record, a new phase ends the time of the one before.</summary>
+    public void Observe(SwitchState state)
+    {
+        if (state.Current is not { } current)
+            return;
+        var now = time.GetTimestamp();
+        if (ticket?.Id != current.Id)
+            Begin(current, state.Fallback, now);
+        var name = Name(state);
+        if (name == phase)
+            return;
+        EndPhase(now);
+        phase = name;
+    }
+
+    public void Unloaded(GpuReading before, GpuReading after)
+    {
+        if (memory.BeforeUnload is null)
+            memory = memory with { BeforeUnload = before, AfterUnload = after };
+    }
+
+    public void Settled(bool? value, GpuReading reading)
+    {
+        if (memory.AfterSettle is not null)
+            return;
+        settled = value;
+        memory = memory with { AfterSettle = reading };
+    }
+
+    public void Loaded(GpuReading reading)
+    {
+        peak?.Add(reading);
+        memory = memory with { AfterLoad = reading };
+    }
+
+    /// <summary>The first failure is the switch's: later ones are of the way back.</summary>
+    public void Failed(LoadFailure value) => failure ??= value;
+
+    public SwitchReport Finish(SwitchOutcome outcome, string? activeModel)
+    {
+        var now = time.GetTimestamp();
+        EndPhase(now);
+        phase = null;
+        var report = new SwitchReport
+        {
+            Outcome = outcome,
+            PreviousModel = previousModel,
+            ActiveModel = activeModel,
+            ElapsedSeconds = Seconds(begun, now),
+            GpuSettled = settled,
+            GpuMemory = memory,
+            Phases = [.. phases],
+            PeakMb = peak?.PeakMb,
+        };
+        ticket = null;
+        peak?.Dispose();
+        peak = null;
+        return outcome == SwitchOutcome.Switched ? report : Explain(report, failure);
+    }
+
+    /// <summary>A report for who asked for what needed no switch, or could not have one.</summary>
+    public static SwitchReport Trivial(SwitchOutcome outcome, string? activeModel)
+    {
+        var report = new SwitchReport
+        {
+            Outcome = outcome,
+            PreviousModel = activeModel,
+            ActiveModel = activeModel,
+            ElapsedSeconds = 0,
+            GpuSettled = null,
+            GpuMemory = new SwitchMemory(),
+            Phases = [],
+            PeakMb = null,
+        };
+        return outcome == SwitchOutcome.AlreadyActive ? report : Explain(report, null);
+    }
+
+    private static SwitchReport Explain(SwitchReport report, LoadFailure? failure) => report with
+    {
+        Reason = report.Outcome switch
+        {
+            SwitchOutcome.DrainTimedOut => "drain_timed_out",
+            SwitchOutcome.TooManyQueued => "too_many_switches",
+            SwitchOutcome.Stopping => "stopping",
+            SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
+                or SwitchOutcome.Switched or SwitchOutcome.AlreadyActive
+                => (failure?.Reason ?? LoadFailureReason.Unknown).Name(),
+        },
+        Error = report.Outcome switch
+        {
+            SwitchOutcome.DrainTimedOut =>
+                "Running answers did not end in time, so nothing was unloaded. Raise switch_drain_timeout_seconds, " +
+                "or use force to cut them.",
+            SwitchOutcome.TooManyQueued => "Too many switches are waiting already.",
+            SwitchOutcome.Stopping => "hotmodel is stopping.",
+            SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
+                or SwitchOutcome.Switched or SwitchOutcome.AlreadyActive
+                => failure?.Error ?? "The model did not load.",
+        },
+        LogTail = failure?.LogTail,
+        RolledBackTo = report.Outcome == SwitchOutcome.RolledBack ? report.ActiveModel : null,
+    };
+
+    private void Begin(SwitchTicket current, string? previous, long now)
+    {
+        ticket = current;
+        previousModel = previous;
+        phases.Clear();
+        phase = null;
+        settled = null;
+        memory = new SwitchMemory();
+        failure = null;
+        begun = phaseBegun = now;
+        peak = samplePeak();
+    }
+
+    private void EndPhase(long now)
+    {
+        if (phase is not null)
+            phases.Add(new PhaseTime(phase, Seconds(phaseBegun, now)));
+        phaseBegun = now;
+    }
+
+    private double Seconds(long from, long to) => Math.Round(time.GetElapsedTime(from, to).TotalSeconds, 6);
+
+    private static string Name(SwitchState state) => (state.RollingBack ? "rollback_" : "") + state.Phase switch
+    {
+        SwitchPhase.Draining => "drain",
+        SwitchPhase.Unloading => "unload",
+        SwitchPhase.Settling => "settle",
+        SwitchPhase.Loading => "load",
+        SwitchPhase.Idle or SwitchPhase.Ready or SwitchPhase.BackingOff or SwitchPhase.Stopping or SwitchPhase.Stopped
+            => throw new InvalidOperationException($"No switch goes on in {state}."),
+    };
+}

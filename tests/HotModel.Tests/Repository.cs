@@ -1,0 +1,12 @@
+using System.Runtime.CompilerServices;
+
+namespace HotModel.Tests;
+
+/// <summary>Files of the repository that tests read.</summary>
+internal static class Repository
+{
+    public static string File(params string[] parts) => Path.Combine([Root(), .. parts]);
+
+    private static string Root([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
+}

@@ -1,0 +1,98 @@
+using HotModel.Configuration;
+using HotModel.Gpu;
+using HotModel.Switching;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace HotModel.Tests.Switching;
+
+/// <summary>The loop on virtual time, on one thread, with a scripted backend: what a seed did once it does again.</summary>
+internal sealed class SwitchSimulation
+{
+    private static readonly GpuReading NoGpu = new(DateTimeOffset.UnixEpoch, null, null, []);
+
+    private readonly FakeTimeProvider time = new();
+    private readonly List<Client> clients = [];
+    private readonly List<Task<SwitchReport>> switches = [];
+    private ScriptedBackend? backend;
+
+    public SwitchSimulation(HotModelConfig config, string? activeModel)
+    {
+        Loop = new SwitchLoop(config, onLost => backend = new ScriptedBackend(onLost),
+            new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
+                () => new PeakSampler(() => NoGpu, time)),
+            activeModel, Remembered.Add, time, NullLogger.Instance);
+        Pump();
+    }
+
+    public SwitchLoop Loop { get; }
+    public ScriptedBackend Backend => backend!;
+    public List<string> Remembered { get; } = [];
+    public IReadOnlyList<Client> Clients => clients;
+    public IReadOnlyList<Task<SwitchReport>> Switches => switches;
+
+    /// <summary>Requests that hold a lease and have not returned it.</summary>
+    public IEnumerable<Client> Holding => clients.Where(c => c.Lease is not null && !c.Done);
+
+    public IEnumerable<Client> Waiting => clients.Where(c => !c.Entering.IsCompleted);
+
+    public Client Arrive()
+    {
+        var client = new Client(Loop);
+        clients.Add(client);
+        Pump();
+        return client;
+    }
+
+    public Task<SwitchReport> Switch(string model, bool force = false, TimeSpan? drainTimeout = null)
+    {
+        var report = Loop.SwitchAsync(model, force, drainTimeout);
+        switches.Add(report);
+        Pump();
+        return report;
+    }
+
+    public void Do(Action action)
+    {
+        action();
+        Pump();
+    }
+
+    public void Finish(bool succeed = true, bool permanent = false) => Do(() => Backend.Finish(succeed, permanent));
+
+    public void Advance(TimeSpan by) => Do(() => time.Advance(by));
+
+    /// <summary>Handles all that has come, and waits until every caller that was answered has noticed.</summary>
+    private void Pump()
+    {
+        while (Loop.HandlePending())
+        {
+        }
+        var noticed = SpinWait.SpinUntil(
+            () => clients.Count(c => !c.Entering.IsCompleted) == Loop.State.Waiting
+                && switches.Count(s => !s.IsCompleted) == Loop.State.Queued.Length + (Loop.State.Current is null ? 0 : 1),
+            TimeSpan.FromSeconds(30));
+        Assert.True(noticed, $"{Loop.State}: somebody was never answered");
+    }
+
+    internal sealed class Client
+    {
+        private readonly CancellationTokenSource leaving = new();
+
+        public Client(SwitchLoop loop) => Entering = loop.EnterAsync(leaving.Token).AsTask();
+
+        public Task<Admission> Entering { get; }
+        public bool Done { get; private set; }
+        public ModelLease? Lease => Entering.IsCompletedSuccessfully ? Entering.Result.Lease : null;
+        public Refusal? Refusal => Entering.IsCompletedSuccessfully ? Entering.Result.Refusal : null;
+
+        public void Leave() => leaving.Cancel();
+
+        public void Return(bool answered = true)
+        {
+            Done = true;
+            Lease!.Answered = answered;
+            Lease.Dispose();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using HotModel.Configuration;
+
+namespace HotModel.Tests;
+
+/// <summary>A whole configuration with the product's defaults, to be changed with <c>with</c>.</summary>
+internal static class TestConfig
+{
+    public static HotModelConfig Create(params string[] models) => new()
+    {
+        FilePath = "/nowhere/hotmodel.toml",
+        Server = new ServerConfig
+        {
+            Host = "127.0.0.1",
+            Port = 18080,
+            StatePath = "/nowhere/.hotmodel/state.json",
+            ActiveModel = null,
+            SwitchPolicy = "zero_overlap",
+            DrainTimeout = TimeSpan.FromSeconds(300),
+            GpuSettleTimeout = TimeSpan.Zero,
+            GpuSettleMemoryMb = null,
+            DuringSwitch = DuringSwitch.Wait,
+            QueueLimit = 64,
+            QueueTimeout = TimeSpan.FromSeconds(300),
+            LoadTimeout = TimeSpan.FromSeconds(600),
+            StopTimeout = TimeSpan.FromSeconds(20),
+            MaxBodyBytes = 64 << 20,
+        },
+        Session = new SessionConfig
+        {
+            MaxSessionMessages = null,
+            MaxPromptChars = null,
+            MaxPromptTokens = null,
+            TokenBudgetMode = TokenBudgetMode.Auto,
+            CharsPerToken = 4,
+            MaxSessions = 10_000,
+            ExpireDays = null,
+        },
+        Preset = new PresetConfig { SystemPrompt = "", ClientSystem = ClientSystem.Merge },
+        Llama = new LlamaConfig { BackendMode = BackendMode.Router, Binary = "llama-server", Host = "127.0.0.1" },
+        Router = new RouterConfig
+        {
+            Binary = "llama-server",
+            Host = "127.0.0.1",
+            Port = 0,
+            ModelsDir = null,
+            ModelsPreset = null,
+            ModelsMax = 1,
+            ModelsAutoload = false,
+            CtxSize = 8192,
+            Parallel = 1,
+            CacheTypeK = "q8_0",
+            CacheTypeV = "q8_0",
+            KvUnified = true,
+            CacheRamMb = 1024,
+            CacheIdleSlots = true,
+            FlashAttn = "auto",
+            NoUi = true,
+            ExtraArgs = [],
+        },
+        Models = models.Order(StringComparer.Ordinal).ToDictionary(name => name, Model),
+    };
+
+    private static ModelConfig Model(string name) => new()
+    {
+        Name = name,
+        Path = $"/nowhere/{name}.gguf",
+        RouterId = name,
+        Port = null,
+        CtxSize = 8192,
+        GpuLayers = null,
+        Threads = null,
+        Parallel = null,
+        ExtraArgs = [],
+        Host = "127.0.0.1",
+        Binary = "llama-server",
+    };
+}
