@@ -1,0 +1,183 @@
+namespace HotModel.Configuration;
+
+/// <summary>One key of the configuration file.</summary>
+/// <param name="Section">"server", or "models" for the keys of every [models.NAME].</param>
+/// <param name="Default">Null: not set. Text: as the value; the reader applies it.</param>
+/// <param name="Doc">One line for docs/configuration.md.</param>
+/// <param name="Read">The effective value, null where it is not set; the model is given for keys of [models.NAME] only.</param>
+internal sealed record ConfigKey(
+    string Section, string Name, KeyType Type, object? Default, string Doc, Func<HotModelConfig, ModelConfig?, object?> Read)
+{
+    public bool Required { get; init; }
+    /// <summary>Today's name, where this is an old one.</summary>
+    public string? NowCalled { get; init; }
+    /// <summary>In words, where the default is not a constant.</summary>
+    public string? DefaultDoc { get; init; }
+}
+
+/// <summary>All keys: the reader, `hotmodel check` and the test of docs/configuration.md work from this table.</summary>
+internal static class ConfigSchema
+{
+    public const string Models = "models";
+
+    /// <summary>Eleven days: above it a .NET timer may refuse the span, and no wait here is meant to be so long.</summary>
+    private const double MaxSeconds = 1_000_000;
+
+    public static readonly IReadOnlyList<ConfigKey> Keys =
+    [
+        .. Server(), .. Session(), .. Preset(), .. Llama(), .. Router(), .. Model(),
+    ];
+
+    /// <summary>In the order of the table.</summary>
+    public static readonly IReadOnlyList<string> Sections = [.. Keys.Select(key => key.Section).Distinct()];
+
+    public static ConfigKey? Find(string section, string name) =>
+        Keys.FirstOrDefault(key => key.Section == section && key.Name == name);
+
+    public static IEnumerable<string> NamesIn(string section) =>
+        Keys.Where(key => key.Section == section).Select(key => key.Name);
+
+    private static ConfigKey[] Server() =>
+    [
+        new("server", "host", KeyType.Word, "127.0.0.1", "Address that HotModel listens on.", (c, _) => c.Server.Host),
+        new("server", "port", KeyType.Integer(1, 65535), 18080L, "Port that HotModel listens on.",
+            (c, _) => c.Server.Port),
+        new("server", "state_path", KeyType.Path, ".hotmodel/state.json",
+            "A state file of the older HotModelReplacement, imported once if it exists. Its folder is the state folder.",
+            (c, _) => c.Server.StatePath),
+        new("server", "active_model", KeyType.Word, null,
+            "Model loaded at the first start; later starts load the last active one. Not set: start without a model.",
+            (c, _) => c.Server.ActiveModel),
+        new("server", "switch_policy", KeyType.Choice("zero_overlap"), "zero_overlap",
+            "Never two models in video memory.", (c, _) => c.Server.SwitchPolicy),
+        new("server", "switch_drain_timeout_seconds", KeyType.Number(0.001, MaxSeconds), 300.0,
+            "How long a switch waits for running answers; then it fails and nothing was unloaded.",
+            (c, _) => c.Server.DrainTimeout.TotalSeconds),
+        new("server", "gpu_settle_timeout_seconds", KeyType.Number(0, MaxSeconds), 0.0,
+            "How long a switch waits for the unloaded model's video memory to come back. 0: it does not wait.",
+            (c, _) => c.Server.GpuSettleTimeout.TotalSeconds),
+        new("server", "gpu_settle_memory_mb", KeyType.Integer(1), null,
+            "Settled means: no more than this is used on all devices together. Not set: the unloaded model's own memory is back.",
+            (c, _) => c.Server.GpuSettleMemoryMb),
+        new("server", "during_switch", KeyType.Choice("wait", "reject"), "wait",
+            "What a request meets during a switch: its turn in a queue, or 503 with Retry-After.",
+            (c, _) => Lower(c.Server.DuringSwitch)),
+        new("server", "queue_limit", KeyType.Integer(1), 64L, "Requests that may wait for a model at once.",
+            (c, _) => c.Server.QueueLimit),
+        new("server", "queue_timeout_seconds", KeyType.Number(0.001, MaxSeconds), 300.0,
+            "How long a request waits for a model.", (c, _) => c.Server.QueueTimeout.TotalSeconds),
+        new("server", "load_timeout_seconds", KeyType.Number(0.001, MaxSeconds), 600.0,
+            "How long a model may take to load; then the switch goes back to the model before.",
+            (c, _) => c.Server.LoadTimeout.TotalSeconds),
+        new("server", "stop_timeout_seconds", KeyType.Number(0, MaxSeconds), 20.0,
+            "How long a stop waits for running answers.", (c, _) => c.Server.StopTimeout.TotalSeconds),
+        new("server", "max_body_mb", KeyType.Integer(1, 1024), 64L, "Largest request body, in MiB.",
+            (c, _) => c.Server.MaxBodyBytes / (1024 * 1024)),
+    ];
+
+    private static ConfigKey[] Session() =>
+    [
+        new("session", "max_session_messages", KeyType.Integer(1), null,
+            "Stored messages of a session that go into a prompt, at most.", (c, _) => c.Session.MaxSessionMessages),
+        new("session", "max_prompt_chars", KeyType.Integer(1), null, "Longest prompt, in characters.",
+            (c, _) => c.Session.MaxPromptChars),
+        new("session", "max_prompt_tokens", KeyType.Integer(1), null, "Longest prompt, in tokens.",
+            (c, _) => c.Session.MaxPromptTokens),
+        new("session", "token_budget_mode", KeyType.Choice("auto", "llama", "estimate"), "auto",
+            "Who counts tokens: an estimate that asks the model's tokenizer when it matters, always the tokenizer, or never.",
+            (c, _) => Lower(c.Session.TokenBudgetMode)),
+        new("session", "token_budget_chars_per_token", KeyType.Number(0.1, 100), 4.0,
+            "Characters that the estimate counts as one token.", (c, _) => c.Session.CharsPerToken),
+        new("session", "max_sessions", KeyType.Integer(1), 10000L,
+            "Sessions kept; beyond this the least recently used is deleted.", (c, _) => c.Session.MaxSessions),
+        new("session", "expire_days", KeyType.Integer(1, 36500), null,
+            "Days after which an unused session is deleted. Not set: never.", (c, _) => c.Session.ExpireDays),
+    ];
+
+    private static ConfigKey[] Preset() =>
+    [
+        new("preset", "system_prompt", KeyType.Text, "", "System prompt that every conversation starts with.",
+            (c, _) => c.Preset.SystemPrompt),
+        new("preset", "client_system", KeyType.Choice("merge", "drop", "replace"), "merge",
+            "A client's own system message: follows the system prompt, is left out, or takes its place.",
+            (c, _) => Lower(c.Preset.ClientSystem)),
+    ];
+
+    private static ConfigKey[] Llama() =>
+    [
+        new("llama", "backend_mode", KeyType.Choice("router", "process"), "router",
+            "One llama-server in router mode that loads and unloads models, or one process per model.",
+            (c, _) => Lower(c.Llama.BackendMode)),
+        new("llama", "binary", KeyType.Binary, "llama-server",
+            "Program to run: a name looked up on PATH, or a path.", (c, _) => c.Llama.Binary),
+        new("llama", "host", KeyType.Word, "127.0.0.1", "Address that the program listens on.",
+            (c, _) => c.Llama.Host),
+    ];
+
+    private static ConfigKey[] Router() =>
+    [
+        new("router", "binary", KeyType.Binary, null, "The router's program.", (c, _) => c.Router.Binary)
+        { DefaultDoc = "`[llama].binary`" },
+        new("router", "host", KeyType.Word, null, "The router's address.", (c, _) => c.Router.Host)
+        { DefaultDoc = "`[llama].host`" },
+        new("router", "port", KeyType.Integer(0, 65535), 28000L, "The router's port. 0: a free one at every start.",
+            (c, _) => c.Router.Port),
+        new("router", "models_dir", KeyType.Path, null, "Folder of GGUF files that the router offers too.",
+            (c, _) => c.Router.ModelsDir),
+        new("router", "models_preset", KeyType.Path, null,
+            "llama-server's preset INI, handed to it as it is. Not set: HotModel writes one from `[models.*]`.",
+            (c, _) => c.Router.ModelsPreset),
+        new("router", "models_max", KeyType.Integer(1), 1L, "Models loaded at once. `zero_overlap` needs 1.",
+            (c, _) => c.Router.ModelsMax),
+        new("router", "models_autoload", KeyType.Boolean, false,
+            "Let llama-server load models on its own account. Leave it off: HotModel decides what is loaded.",
+            (c, _) => c.Router.ModelsAutoload),
+        new("router", "ctx_size", KeyType.Integer(1), 8192L, "Context size, in tokens.", (c, _) => c.Router.CtxSize),
+        new("router", "parallel", KeyType.Integer(1), 1L, "Answers that a model generates at once.",
+            (c, _) => c.Router.Parallel),
+        new("router", "cache_type_k", KeyType.Word, "q8_0", "Type of the K cache.", (c, _) => c.Router.CacheTypeK),
+        new("router", "cache_type_v", KeyType.Word, "q8_0", "Type of the V cache.", (c, _) => c.Router.CacheTypeV),
+        new("router", "kv_unified", KeyType.Boolean, true, "One KV buffer for all slots.",
+            (c, _) => c.Router.KvUnified),
+        new("router", "cache_ram_mb", KeyType.Integer(-1), 1024L,
+            "Memory for llama-server's prompt cache, in MiB. 0: no cache, -1: no limit.",
+            (c, _) => c.Router.CacheRamMb),
+        new("router", "cache_idle_slots", KeyType.Boolean, true, "Keep the prompts of idle slots in that cache.",
+            (c, _) => c.Router.CacheIdleSlots),
+        new("router", "flash_attn", KeyType.Choice("auto", "on", "off"), "auto", "Flash attention.",
+            (c, _) => c.Router.FlashAttn),
+        new("router", "no_ui", KeyType.Boolean, true, "Start llama-server without its web page.",
+            (c, _) => c.Router.NoUi),
+        new("router", "no_webui", KeyType.Boolean, null, "Old name of `no_ui`.", (_, _) => null)
+        { NowCalled = "no_ui" },
+        new("router", "extra_args", KeyType.TextList, Array.Empty<string>(),
+            "More arguments for the router, after all others. What stands here applies to every model.",
+            (c, _) => c.Router.ExtraArgs),
+    ];
+
+    private static ConfigKey[] Model() =>
+    [
+        new(Models, "path", KeyType.Path, null, "The GGUF file.", (_, m) => m!.Path) { Required = true },
+        new(Models, "router_id", KeyType.Word, null, "Name of the model in llama-server's router.",
+            (_, m) => m!.RouterId)
+        { DefaultDoc = "NAME" },
+        new(Models, "port", KeyType.Integer(1, 65535), null, "Port of the model's process. Needed in process mode.",
+            (_, m) => m!.Port),
+        new(Models, "ctx_size", KeyType.Integer(1), null, "Context size, in tokens.", (_, m) => m!.CtxSize)
+        { DefaultDoc = "8192; in router mode `[router].ctx_size`" },
+        new(Models, "gpu_layers", KeyType.Integer(-1), null, "Layers in video memory. Not set: llama-server decides.",
+            (_, m) => m!.GpuLayers),
+        new(Models, "threads", KeyType.Integer(1), null, "CPU threads. Not set: llama-server decides.",
+            (_, m) => m!.Threads),
+        new(Models, "parallel", KeyType.Integer(1), null, "Answers generated at once.", (_, m) => m!.Parallel)
+        { DefaultDoc = "in router mode `[router].parallel`" },
+        new(Models, "extra_args", KeyType.TextList, Array.Empty<string>(), "More arguments for this model.",
+            (_, m) => m!.ExtraArgs),
+        new(Models, "host", KeyType.Word, null, "Address of the model's process.", (_, m) => m!.Host)
+        { DefaultDoc = "`[llama].host`" },
+        new(Models, "binary", KeyType.Binary, null, "Program of the model's process.", (_, m) => m!.Binary)
+        { DefaultDoc = "`[llama].binary`" },
+    ];
+
+    private static string Lower<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+}

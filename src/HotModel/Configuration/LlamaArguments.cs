@@ -1,0 +1,59 @@
+using System.Globalization;
+
+namespace HotModel.Configuration;
+
+/// <summary>llama-server's command lines, without the program's name.</summary>
+internal static class LlamaArguments
+{
+    /// <param name="config">The configuration.</param>
+    /// <param name="presetPath">The user's preset or the one that HotModel wrote; null for none.</param>
+    /// <param name="port">Where [router].port is 0, the free port that was found.</param>
+    public static IReadOnlyList<string> Router(HotModelConfig config, string? presetPath, int? port = null)
+    {
+        var router = config.Router;
+        var left = PresetWriter.LeftToPreset(config).Select(option => option.Key).ToHashSet();
+        var options = RouterOption.Of(router).Where(option => !left.Contains(option.Key))
+            .ToDictionary(option => option.Key, option => option.Arguments);
+        IReadOnlyList<string> Option(string key) => options.GetValueOrDefault(key, []);
+        return
+        [
+            "--host", router.Host,
+            "--port", Text(port ?? router.Port),
+            "--models-max", Text(router.ModelsMax),
+            .. Option("ctx-size"),
+            .. Option("parallel"),
+            .. Option("cache-type-k"),
+            .. Option("cache-type-v"),
+            .. router.ModelsDir is { } models ? ["--models-dir", models] : Array.Empty<string>(),
+            .. presetPath is not null ? ["--models-preset", presetPath] : Array.Empty<string>(),
+            router.ModelsAutoload ? "--models-autoload" : "--no-models-autoload",
+            .. Option("kv-unified"),
+            .. Option("cache-ram"),
+            .. Option("cache-idle-slots"),
+            .. Option("flash-attn"),
+            .. router.NoUi ? ["--no-ui"] : Array.Empty<string>(),
+            .. router.ExtraArgs,
+        ];
+    }
+
+    /// <param name="config">The configuration.</param>
+    /// <param name="model">One of its models, in process mode.</param>
+    public static IReadOnlyList<string> Process(HotModelConfig config, ModelConfig model)
+    {
+        var port = model.Port
+            ?? throw new InvalidOperationException($"[models.{model.Name}] of {config.FilePath} has no port");
+        return
+        [
+            "-m", model.Path,
+            "--host", model.Host,
+            "--port", Text(port),
+            "-c", Text(model.CtxSize),
+            .. model.GpuLayers is { } layers ? ["-ngl", Text(layers)] : Array.Empty<string>(),
+            .. model.Threads is { } threads ? ["--threads", Text(threads)] : Array.Empty<string>(),
+            .. model.Parallel is { } parallel ? ["--parallel", Text(parallel)] : Array.Empty<string>(),
+            .. model.ExtraArgs,
+        ];
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}
