@@ -18,14 +18,14 @@ internal sealed class UpstreamTokenCounter(
         scope.ExpectBytesWithin(AnswerLimit);
         // The client's whole request, because tools and template arguments are part of the prompt too.
         var templated = RequestSplice.Create(request, upstream.Model, messages);
-        ReadOnlyMemory<byte>? prompt = ValueOf("prompt"u8, await AskAsync("apply-template", templated, scope));
-        if (prompt is null)
+        ReadOnlyMemory<byte>? answer = await AskAsync("apply-template", templated, scope);
+        if (ValueOf("prompt"u8, answer) is not { } prompt)
             return null;
         // The prompt goes from one answer into the next question as the JSON string that it is.
         var tokenize = RequestSplice.Of("{\"model\":"u8.ToArray(), JsonText.Quote(upstream.Model), ",\"content\":"u8.ToArray(),
-            prompt.Value, ",\"add_special\":true,\"parse_special\":true}"u8.ToArray());
-        return await AskAsync("tokenize", tokenize, scope) is { } tokens
-            && ValueOf("tokens"u8, tokens) is { } array ? CountElements(array.Span) : null;
+            prompt, ",\"add_special\":true,\"parse_special\":true}"u8.ToArray());
+        answer = await AskAsync("tokenize", tokenize, scope);
+        return ValueOf("tokens"u8, answer) is { } tokens ? CountElements(tokens.Span) : null;
     }
 
     private async Task<ReadOnlyMemory<byte>?> AskAsync(string path, RequestSplice body, RequestScope scope)
