@@ -38,17 +38,22 @@ internal static class ApiError
         response.ContentType = "application/json";
         response.ContentLength = body.WrittenCount;
         if (retryAfter is { } after)
-            response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(after.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        {
+            double seconds = Math.Max(1, Math.Ceiling(after.TotalSeconds));
+            response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
         await response.Body.WriteAsync(body.WrittenMemory, response.HttpContext.RequestAborted);
     }
 
     /// <summary>A request that was not let in.</summary>
     public static Task WriteAsync(HttpResponse response, Refusal refusal) => WriteAsync(
-        response, StatusCodes.Status503ServiceUnavailable, Unavailable, Code(refusal.Kind), refusal.Message, refusal.RetryAfter);
+        response, StatusCodes.Status503ServiceUnavailable, Unavailable, Code(refusal.Kind), refusal.Message,
+        refusal.RetryAfter);
 
     /// <summary>A request that was let in and has no answer.</summary>
     public static Task WriteAsync(HttpResponse response, ForwardError error) => error.Culprit == Culprit.Switch
-        ? WriteAsync(response, StatusCodes.Status503ServiceUnavailable, Unavailable, error.Code, error.Message, AbortedRetryAfter)
+        ? WriteAsync(
+            response, StatusCodes.Status503ServiceUnavailable, Unavailable, error.Code, error.Message, AbortedRetryAfter)
         : WriteAsync(response, StatusCodes.Status502BadGateway, UpstreamFailed, error.Code, error.Message);
 
     private static string Code(RefusalKind kind) => kind switch

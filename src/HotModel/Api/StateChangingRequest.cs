@@ -6,7 +6,7 @@ namespace HotModel.Api;
 internal static class StateChangingRequest
 {
     public const string RefusalMessage =
-        "Requests from web pages of another origin are refused: any page could otherwise use the models of whoever opens it.";
+        "Requests from web pages of another origin are refused: any page could otherwise use this server.";
 
     /// <summary>Whether a browser sends this for a page that is not ours. Programs send neither header.</summary>
     public static bool IsForeign(HttpRequest request)
@@ -20,7 +20,7 @@ internal static class StateChangingRequest
             || MayBeRebound(request);
     }
 
-    /// <summary>A page of evil.example whose name was pointed to 127.0.0.1 after it was loaded is its own origin there.</summary>
+    /// <summary>A page of evil.example whose name points to 127.0.0.1 since it was loaded is its own origin here.</summary>
     private static bool MayBeRebound(HttpRequest request) =>
         request.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local)
         && !string.Equals(request.Host.Host, "localhost", StringComparison.OrdinalIgnoreCase)

@@ -5,8 +5,8 @@ namespace HotModel.Proxy;
 
 /// <summary>Puts the assistant's message together from the deltas of a stream's first choice.</summary>
 /// <remarks>
-/// Strings are gathered as they stand in the JSON, escapes included: a fragment needs no unescaping and no escaping again,
-/// and a surrogate pair split over two fragments becomes whole. No event allocates but where a buffer grows.
+/// Strings are gathered as they stand in the JSON, escapes included: a fragment needs no unescaping and no escaping
+/// again, and a surrogate pair split over two fragments becomes whole. No event allocates but where a buffer grows.
 /// </remarks>
 internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLimitBytes)
 {
@@ -243,7 +243,7 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
         text.Write(reader.ValueSpan);
     }
 
-    /// <summary>Value of "index" of the object at which the reader stands: it may come behind what it is needed for.</summary>
+    /// <summary>"index" of the object at which the reader stands: it may come behind what it is needed for.</summary>
     private static int? IndexOf(Utf8JsonReader reader)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)

@@ -162,7 +162,7 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
 
     private static bool IsEmptyArray(Utf8JsonReader array) => array.Read() && array.TokenType == JsonTokenType.EndArray;
 
-    /// <summary>Servers differ in which of two equal names they obey; what is checked here must be what is obeyed.</summary>
+    /// <summary>Servers differ in which of two equal names they obey; what is checked must be what is obeyed.</summary>
     private bool IsDuplicate(bool seen, string name)
     {
         if (seen)

@@ -66,8 +66,8 @@ internal sealed class Forwarder : IDisposable
             if (ForwardError.Of(scope, ForwardStage.ResponseHead) is { } ended)
                 return (null, ended, false);
             // Without the scope's end a cancellation is the handler's own connect time-out.
-            if (e is OperationCanceledException
-                or HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError })
+            if (e is OperationCanceledException || e is HttpRequestException
+                { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError })
             {
                 return (null, new(ForwardStage.Connect, Culprit.Upstream,
                     $"The model's server at {upstream.BaseAddress.Authority} cannot be reached."), true);

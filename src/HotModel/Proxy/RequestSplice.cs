@@ -4,7 +4,7 @@ using System.Net.Http.Headers;
 
 namespace HotModel.Proxy;
 
-/// <summary>The body for the upstream: the client's bytes with the model's id, the prompt's messages, and no session.</summary>
+/// <summary>The upstream's body: the client's bytes with the model's id, the prompt's messages, and no session.</summary>
 /// <remarks>Nothing is copied: it is a list of pieces of the client's body and of the stored messages.</remarks>
 internal sealed class RequestSplice
 {

@@ -23,14 +23,14 @@ internal readonly record struct RelayResult(RelayEnd End, ForwardError? Error);
 
 /// <summary>Passes an event stream on byte for byte, and reads it in passing.</summary>
 /// <remarks>
-/// What arrives goes on at once, up to the last line end. The beginning of a line stays until the rest of the line is there:
-/// no client can use it earlier, and so a stream that breaks off ends at a line, and text that is not of an event stream
-/// never reaches the client.
+/// What arrives goes on at once, up to the last line end. The beginning of a line stays until the rest of the line is
+/// there: no client can use it earlier, and so a stream that breaks off ends at a line, and text that is not of an event
+/// stream never reaches the client.
 /// </remarks>
 internal sealed class SseRelay(
     Stream upstream, PipeWriter client, RequestScope scope, AnswerCollector answer, TimeSpan silenceLimit)
 {
-    /// <summary>llama-server sends a comment every 30 s while it works; other servers may be silent over a long prompt.</summary>
+    /// <summary>llama-server sends a comment every 30 s at work; others may be silent over a long prompt.</summary>
     public static readonly TimeSpan DefaultSilenceLimit = TimeSpan.FromMinutes(10);
 
     // A server that does not end its answer after its end mark must not hold the lease.
@@ -85,8 +85,8 @@ internal sealed class SseRelay(
 
     /// <summary>Ends a cut stream so that clients see an error and not a short answer.</summary>
     /// <remarks>
-    /// The OpenAI SDKs for Python and JavaScript raise an API error on an event with "error". There is no [DONE] after it:
-    /// a client that only looks for that, or for a finish_reason, must not take the answer for whole.
+    /// The OpenAI SDKs for Python and JavaScript raise an API error on an event with "error". There is no [DONE] after
+    /// it: a client that only looks for that, or for a finish_reason, must not take the answer for whole.
     /// </remarks>
     public async Task WriteErrorAsync(ForwardError reason)
     {

@@ -22,8 +22,9 @@ internal sealed class UpstreamTokenCounter(
         if (ValueOf("prompt"u8, answer) is not { } prompt)
             return null;
         // The prompt goes from one answer into the next question as the JSON string that it is.
-        var tokenize = RequestSplice.Of("{\"model\":"u8.ToArray(), JsonText.Quote(upstream.Model), ",\"content\":"u8.ToArray(),
-            prompt, ",\"add_special\":true,\"parse_special\":true}"u8.ToArray());
+        var tokenize = RequestSplice.Of(
+            "{\"model\":"u8.ToArray(), JsonText.Quote(upstream.Model), ",\"content\":"u8.ToArray(), prompt,
+            ",\"add_special\":true,\"parse_special\":true}"u8.ToArray());
         answer = await AskAsync("tokenize", tokenize, scope);
         return ValueOf("tokens"u8, answer) is { } tokens ? CountElements(tokens.Span) : null;
     }
