@@ -1,0 +1,68 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using HotModel.Proxy;
+using HotModel.Switching;
+
+namespace HotModel.Api;
+
+/// <summary>Errors as OpenAI's clients expect them: {"error":{"message","type","param","code"}}.</summary>
+internal static class ApiError
+{
+    public const string InvalidRequest = "invalid_request_error";
+    public const string NotFound = "not_found_error";
+    public const string Permission = "permission_error";
+    /// <summary>llama-server's word for "not now".</summary>
+    public const string Unavailable = "unavailable_error";
+    public const string UpstreamFailed = "upstream_error";
+
+    // A model that was lost is being loaded again.
+    private static readonly TimeSpan AbortedRetryAfter = TimeSpan.FromSeconds(1);
+
+    public static async Task WriteAsync(
+        HttpResponse response, int status, string type, string code, string message, TimeSpan? retryAfter = null)
+    {
+        var body = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(body))
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("error"u8);
+            json.WriteString("message"u8, message);
+            json.WriteString("type"u8, type);
+            json.WriteNull("param"u8);
+            json.WriteString("code"u8, code);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        response.StatusCode = status;
+        response.ContentType = "application/json";
+        response.ContentLength = body.WrittenCount;
+        if (retryAfter is { } after)
+        {
+            double seconds = Math.Max(1, Math.Ceiling(after.TotalSeconds));
+            response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
+        await response.Body.WriteAsync(body.WrittenMemory, response.HttpContext.RequestAborted);
+    }
+
+    /// <summary>A request that was not let in.</summary>
+    public static Task WriteAsync(HttpResponse response, Refusal refusal) => WriteAsync(
+        response, StatusCodes.Status503ServiceUnavailable, Unavailable, Code(refusal.Kind), refusal.Message,
+        refusal.RetryAfter);
+
+    /// <summary>A request that was let in and has no answer.</summary>
+    public static Task WriteAsync(HttpResponse response, ForwardError error) => error.Culprit == Culprit.Switch
+        ? WriteAsync(
+            response, StatusCodes.Status503ServiceUnavailable, Unavailable, error.Code, error.Message, AbortedRetryAfter)
+        : WriteAsync(response, StatusCodes.Status502BadGateway, UpstreamFailed, error.Code, error.Message);
+
+    private static string Code(RefusalKind kind) => kind switch
+    {
+        RefusalKind.NoActiveModel => "no_active_model",
+        RefusalKind.Switching => "switching",
+        RefusalKind.QueueFull => "queue_full",
+        RefusalKind.QueueTimedOut => "queue_timed_out",
+        RefusalKind.ModelFailed => "model_failed",
+        RefusalKind.Stopping => "stopping",
+    };
+}

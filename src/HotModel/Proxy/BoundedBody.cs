@@ -1,0 +1,38 @@
+namespace HotModel.Proxy;
+
+/// <summary>A body in one piece, for what cannot be passed on as it comes.</summary>
+internal static class BoundedBody
+{
+    // A body that only claims to be long takes no memory for it.
+    private const int FirstBufferBytes = 64 << 10;
+
+    /// <summary>Null where it is longer than the limit. Throws what the stream throws.</summary>
+    /// <remarks>The memory is not pooled: messages of it outlive the request in the store's hands.</remarks>
+    public static async Task<ReadOnlyMemory<byte>?> ReadAsync(
+        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel)
+    {
+        if (declaredBytes > limitBytes)
+            return null;
+        // One byte more than declared, so that the end is seen without growing.
+        var buffer = new byte[Math.Min((declaredBytes + 1) ?? FirstBufferBytes, FirstBufferBytes)];
+        int length = 0;
+        while (true)
+        {
+            int read = await stream.ReadAsync(buffer.AsMemory(length), cancel);
+            if (read == 0)
+                return buffer.AsMemory(0, length);
+            length += read;
+            if (length > limitBytes)
+                return null;
+            if (length == buffer.Length)
+                Array.Resize(ref buffer, NextSize(length, declaredBytes));
+        }
+    }
+
+    private static int NextSize(int length, long? declaredBytes)
+    {
+        long doubled = 2L * length;
+        long wanted = declaredBytes is { } declared && declared >= length ? Math.Min(doubled, declared + 1) : doubled;
+        return (int)Math.Min(wanted, Array.MaxLength);
+    }
+}

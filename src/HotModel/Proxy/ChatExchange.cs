@@ -1,0 +1,184 @@
+using System.Buffers;
+using System.Text.Json;
+using HotModel.Api;
+using HotModel.Sessions;
+using HotModel.Switching;
+
+namespace HotModel.Proxy;
+
+/// <summary>Forwards a request that holds its lease, and brings its answer to the client and to the store.</summary>
+internal sealed class ChatExchange(
+    Forwarder forwarder, ProxyMetrics metrics, ILogger<ChatExchange> logger, TimeSpan? silenceLimit = null)
+{
+    private const int AnswerLimitBytes = AnswerCollector.DefaultLimitBytes;
+
+    public async Task RunAsync(
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope)
+    {
+        var splice = RequestSplice.Create(request, lease.Upstream.Model, prompt.Messages);
+        string? accept = context.Request.Headers.Accept;
+        ForwardResult result = await forwarder.PostAsync(lease.Upstream, "v1/chat/completions", splice, accept, scope);
+        if (result.Error is { } error)
+        {
+            await FailAsync(context.Response, lease, error);
+            return;
+        }
+        using HttpResponseMessage upstream = result.Response!;
+        context.Response.Headers[ChatEndpoint.SessionHeader] = turn.SessionId;
+        context.Response.Headers[ChatEndpoint.ModelHeader] = lease.Model;
+        int status = (int)upstream.StatusCode;
+        // The answer decides, not the request: servers exist that do not stream, and errors never do.
+        if (status == StatusCodes.Status200OK && upstream.Content.Headers.ContentType?.MediaType == "text/event-stream")
+            await RelayStreamAsync(context, upstream, turn, lease, scope);
+        else
+            await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope);
+    }
+
+    private async Task RelayStreamAsync(
+        HttpContext context, HttpResponseMessage upstream, Turn turn, ModelLease lease, RequestScope scope)
+    {
+        metrics.CountStream();
+        HttpResponse response = context.Response;
+        response.ContentType = upstream.Content.Headers.ContentType!.ToString();
+        response.Headers.CacheControl = "no-cache";
+        response.Headers["X-Accel-Buffering"] = "no";
+        // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
+        await response.StartAsync(CancellationToken.None);
+        await response.BodyWriter.FlushAsync(CancellationToken.None);
+
+        var answer = new AnswerCollector();
+        Stream stream = await upstream.Content.ReadAsStreamAsync(CancellationToken.None);
+        var relay = new SseRelay(
+            stream, response.BodyWriter, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
+        RelayResult result = await relay.RunAsync(() => Store(turn, lease.Model, answer.BuildMessage()));
+        metrics.AddRelayedBytes(relay.RelayedBytes);
+        if (result.End is RelayEnd.Cut or RelayEnd.CutByUpstreamError or RelayEnd.ClientBlocked)
+        {
+            metrics.CountCutStream();
+            ProxyLog.StreamCut(
+                logger, lease.Model, turn.SessionId, result.Error?.Message ?? "The upstream sent an error.");
+        }
+        else if (result.End == RelayEnd.ClientGone)
+        {
+            ProxyLog.ClientLeft(logger, context.TraceIdentifier);
+        }
+        // The upstream is finished with: a switch must not wait for what is left to say to the client.
+        upstream.Dispose();
+        if (result.End == RelayEnd.ClientBlocked)
+            context.Abort();
+        lease.Dispose();
+        if (result.End == RelayEnd.Cut)
+            await relay.WriteErrorAsync(result.Error!);
+    }
+
+    private async Task RelayBodyAsync(
+        HttpResponse response, HttpResponseMessage upstream, Turn turn, ModelLease lease, Prompt prompt,
+        RequestScope scope)
+    {
+        (ReadOnlyMemory<byte> body, ForwardError? error) = await ReadBodyAsync(upstream, scope);
+        if (error is not null)
+        {
+            await FailAsync(response, lease, error);
+            return;
+        }
+        int status = (int)upstream.StatusCode;
+        if (status >= StatusCodes.Status400BadRequest)
+        {
+            response.StatusCode = status;
+            response.ContentType = upstream.Content.Headers.ContentType?.ToString();
+            await WriteAsync(response, [body]);
+        }
+        else if (status == StatusCodes.Status200OK && JsonAnswer.Read(body.Span) is { } answer)
+        {
+            if (answer.Message is { } message)
+                Store(turn, lease.Model, Sound(body[message.Start..message.End]));
+            response.ContentType = "application/json; charset=utf-8";
+            await WriteAsync(response,
+                [body[..answer.ObjectEnd], Explain(turn, lease, prompt, answer.IsEmpty), body[answer.ObjectEnd..]]);
+        }
+        else
+        {
+            await FailAsync(response, lease, new(ForwardStage.ResponseBody, Culprit.Upstream,
+                $"The model's server answered {status} with something that is no JSON object."));
+        }
+    }
+
+    private static async Task<(ReadOnlyMemory<byte> Body, ForwardError? Error)> ReadBodyAsync(
+        HttpResponseMessage upstream, RequestScope scope)
+    {
+        try
+        {
+            Stream stream = await upstream.Content.ReadAsStreamAsync(scope.Token);
+            ReadOnlyMemory<byte>? body = await BoundedBody.ReadAsync(
+                stream, upstream.Content.Headers.ContentLength, AnswerLimitBytes, scope.Token);
+            return body is { } whole ? (whole, null) : (default, new(ForwardStage.ResponseBody, Culprit.Upstream,
+                $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB."));
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+        {
+            return (default, ForwardError.Of(scope, ForwardStage.ResponseBody) ?? new(ForwardStage.ResponseBody,
+                Culprit.Upstream,
+                "The model's server broke off its answer. Nothing of it was stored; send the request again."));
+        }
+    }
+
+    private async Task FailAsync(HttpResponse response, ModelLease lease, ForwardError error)
+    {
+        if (error.Culprit == Culprit.Client)
+        {
+            ProxyLog.ClientLeft(logger, response.HttpContext.TraceIdentifier);
+            return;
+        }
+        ProxyLog.RequestFailed(logger, lease.Model, error.Message);
+        lease.Dispose();
+        await ApiError.WriteAsync(response, error);
+    }
+
+    /// <summary>The one place where an answer is stored. A failure costs the conversation one turn, not the answer.</summary>
+    /// <remarks>
+    /// It writes to disk, so it must never run on a thread that moves the bytes of others. Sockets complete on the
+    /// thread pool here; whoever makes them complete inline must take this to the pool.
+    /// </remarks>
+    private void Store(Turn turn, string model, ReadOnlyMemory<byte>? message)
+    {
+        AppendResult result = message is { } whole
+            ? turn.Complete(whole, model)
+            : new(AppendStatus.Failed, "The answer is not valid, so it was not stored.");
+        if (result.Status != AppendStatus.Failed)
+            return;
+        metrics.CountStoreFailure();
+        ProxyLog.NotStored(logger, turn.SessionId, result.Error ?? "");
+    }
+
+    private static ReadOnlyMemory<byte>? Sound(ReadOnlyMemory<byte> message) =>
+        JsonText.IsSound(message.Span) ? message : null;
+
+    private static ReadOnlyMemory<byte> Explain(Turn turn, ModelLease lease, Prompt prompt, bool isFirst)
+    {
+        var extra = new ArrayBufferWriter<byte>(256);
+        extra.Write(isFirst ? "\"hotmodel\":"u8 : ",\"hotmodel\":"u8);
+        using (var json = new Utf8JsonWriter(extra))
+        {
+            json.WriteStartObject();
+            json.WriteString("session_id"u8, turn.SessionId);
+            json.WriteString("active_model"u8, lease.Model);
+            json.WriteNumber("prompt_messages"u8, prompt.Messages.Count);
+            json.WriteStartObject("prompt_budget"u8);
+            json.WriteNumber("cost"u8, prompt.Budget.Cost);
+            json.WriteString("unit"u8, prompt.Budget.Unit);
+            json.WriteNumber("dropped_messages"u8, prompt.Budget.DroppedMessages);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        return extra.WrittenMemory;
+    }
+
+    private async Task WriteAsync(HttpResponse response, ReadOnlyMemory<byte>[] pieces)
+    {
+        long length = pieces.Sum(piece => (long)piece.Length);
+        response.ContentLength = length;
+        foreach (ReadOnlyMemory<byte> piece in pieces)
+            await response.Body.WriteAsync(piece, response.HttpContext.RequestAborted);
+        metrics.AddRelayedBytes(length);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using System.Text.Unicode;
+using HotModel.Sessions;
+
+namespace HotModel.Proxy;
+
+/// <summary>Where something lies in the body, in bytes.</summary>
+internal readonly record struct Extent(int Start, int End);
+
+/// <summary>Exactly one of the two is set; the error is one sentence for the client.</summary>
+internal readonly record struct ChatRequestResult(ChatRequest? Request, string? Error);
+
+/// <summary>The parts of a chat request that decide something, and where in the body they lie.</summary>
+internal sealed record ChatRequest
+{
+    /// <summary>The body as it came; everything below points into it.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+    /// <summary>Of the object's opening brace.</summary>
+    public required int ObjectStart { get; init; }
+    public required string? Model { get; init; }
+    /// <summary>The value, quotes included; null where the body names no model.</summary>
+    public required Extent? ModelValue { get; init; }
+    public required bool Stream { get; init; }
+    public required string? SessionId { get; init; }
+    /// <summary>Name, value and one comma: what is left without it is still JSON.</summary>
+    public required Extent? SessionProperty { get; init; }
+    /// <summary>From [ to ].</summary>
+    public required Extent MessagesValue { get; init; }
+    public required IReadOnlyList<ChatMessage> Messages { get; init; }
+
+    /// <summary>Reads a body without building anything of it but the list of its messages.</summary>
+    public static ChatRequestResult Read(ReadOnlyMemory<byte> body)
+    {
+        ReadOnlySpan<byte> bytes = body.Span;
+        if (bytes.StartsWith("\uFEFF"u8))
+            return new(null, "The body begins with a byte order mark; it must be plain UTF-8 JSON.");
+        // The JSON reader lets broken UTF-8 in strings pass, and what is stored once is sent for ever.
+        if (!Utf8.IsValid(bytes))
+            return new(null, "The body is not valid UTF-8.");
+        try
+        {
+            return new ChatRequestReader(body).Read();
+        }
+        catch (JsonException e)
+        {
+            return new(null, $"The body is not JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}; "
+                + "it must be one JSON object without comments, nested at most "
+                + $"{ChatRequestReader.DepthLimit} levels deep.");
+        }
+        catch (InvalidOperationException)
+        {
+            return new(null, "The body has a string with an unpaired surrogate (\\uD800 to \\uDFFF).");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using ZLogger;
+
+namespace HotModel.Proxy;
+
+internal static partial class ProxyLog
+{
+    [ZLoggerMessage(LogLevel.Warning, "The answer of {model} in session {session} was cut: {reason}")]
+    public static partial void StreamCut(ILogger logger, string model, string session, string reason);
+
+    [ZLoggerMessage(LogLevel.Warning, "A request to {model} has no answer: {reason}")]
+    public static partial void RequestFailed(ILogger logger, string model, string reason);
+
+    [ZLoggerMessage(LogLevel.Error, "A turn of session {session} was not stored: {reason}")]
+    public static partial void NotStored(ILogger logger, string session, string reason);
+
+    [ZLoggerMessage(LogLevel.Debug, "The client of {request} left before its answer was complete")]
+    public static partial void ClientLeft(ILogger logger, string request);
+}

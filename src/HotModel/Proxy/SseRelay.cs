@@ -1,0 +1,189 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+
+namespace HotModel.Proxy;
+
+internal enum RelayEnd
+{
+    /// <summary>The client has the whole answer.</summary>
+    Complete,
+    /// <summary>The answer is not whole, and the client has yet to be told.</summary>
+    Cut,
+    /// <summary>The answer is not whole; the upstream itself told the client.</summary>
+    CutByUpstreamError,
+    ClientGone,
+    /// <summary>The request ended while the client took no bytes: only closing the connection is left.</summary>
+    ClientBlocked,
+}
+
+/// <param name="End">How.</param>
+/// <param name="Error">Set where it is Cut or ClientBlocked.</param>
+internal readonly record struct RelayResult(RelayEnd End, ForwardError? Error);
+
+/// <summary>Passes an event stream on byte for byte, and reads it in passing.</summary>
+/// <remarks>
+/// What arrives goes on at once, up to the last line end. The beginning of a line stays until the rest of the line is
+/// there: no client can use it earlier, and so a stream that breaks off ends at a line, and text that is not of an event
+/// stream never reaches the client.
+/// </remarks>
+internal sealed class SseRelay(
+    Stream upstream, PipeWriter client, RequestScope scope, AnswerCollector answer, TimeSpan silenceLimit)
+{
+    /// <summary>llama-server sends a comment every 30 s at work; others may be silent over a long prompt.</summary>
+    public static readonly TimeSpan DefaultSilenceLimit = TimeSpan.FromMinutes(10);
+
+    // A server that does not end its answer after its end mark must not hold the lease.
+    private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
+
+    private const int MinReadBytes = 1 << 10;
+    // One event of a long answer's last chunk may carry the whole prompt.
+    private const int LineLimitBytes = 16 << 20;
+
+    private readonly SseScanner scanner = new(answer);
+    private byte[] carry = [];
+    private int carried;
+    private bool isComplete;
+    private ForwardError? error;
+
+    public long RelayedBytes { get; private set; }
+
+    /// <param name="onComplete">Called once, when the answer is whole and before the client can see that it is.</param>
+    public async Task<RelayResult> RunAsync(Action onComplete)
+    {
+        bool hasEnded = false;
+        while (!hasEnded)
+        {
+            bool isDirect = carried == 0;
+            Memory<byte> free = isDirect ? client.GetMemory(MinReadBytes) : FreeCarry();
+            scope.ExpectBytesWithin(scanner.IsDone ? EndGrace : silenceLimit);
+            int read = 0;
+            try
+            {
+                read = await upstream.ReadAsync(free, scope.Token);
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+            {
+                error = ForwardError.Of(scope, ForwardStage.ResponseBody) ?? Broken("broke off");
+            }
+            int ready = read == 0 ? TakeRest() : isDirect ? TakeDirect(free.Span[..read]) : TakeCarried(read);
+            hasEnded = read == 0 || scanner.IsForeign || error is not null;
+            if (!isComplete && (scanner.IsDone || (hasEnded && answer.IsFinished)) && !answer.HasError)
+            {
+                isComplete = true;
+                onComplete();
+            }
+            RelayedBytes += ready;
+            if (ready > 0 && await FlushAsync() is { } end)
+                return new(isComplete ? RelayEnd.Complete : end, error);
+        }
+        return isComplete ? new(RelayEnd.Complete, null)
+            : answer.HasError ? new(RelayEnd.CutByUpstreamError, null)
+            : error is { Culprit: Culprit.Client } ? new(RelayEnd.ClientGone, null)
+            : new(RelayEnd.Cut, error ?? Broken(scanner.IsForeign ? "sent text that is no answer" : "ended too early"));
+    }
+
+    /// <summary>Ends a cut stream so that clients see an error and not a short answer.</summary>
+    /// <remarks>
+    /// The OpenAI SDKs for Python and JavaScript raise an API error on an event with "error". There is no [DONE] after
+    /// it: a client that only looks for that, or for a finish_reason, must not take the answer for whole.
+    /// </remarks>
+    public async Task WriteErrorAsync(ForwardError reason)
+    {
+        if (scanner.IsInsideEvent)
+            client.Write("\n"u8);
+        client.Write("data: "u8);
+        using (var json = new Utf8JsonWriter(client))
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("error"u8);
+            json.WriteString("message"u8, reason.Message);
+            json.WriteString("type"u8, "upstream_error"u8);
+            json.WriteString("code"u8, reason.Code);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        client.Write("\n\n"u8);
+        await client.FlushAsync();
+    }
+
+    private int TakeDirect(ReadOnlySpan<byte> arrived)
+    {
+        int whole = scanner.Scan(arrived, 0);
+        if (!scanner.IsForeign && whole < arrived.Length)
+        {
+            ReadOnlySpan<byte> rest = arrived[whole..];
+            EnsureCarry(rest.Length);
+            rest.CopyTo(carry);
+            carried = rest.Length;
+        }
+        client.Advance(whole);
+        return whole;
+    }
+
+    private int TakeCarried(int read)
+    {
+        int searched = carried;
+        carried += read;
+        int whole = scanner.Scan(carry.AsSpan(0, carried), searched);
+        if (whole > 0)
+        {
+            client.Write(carry.AsSpan(0, whole));
+            carried -= whole;
+            carry.AsSpan(whole, carried).CopyTo(carry);
+        }
+        else if (carried >= LineLimitBytes)
+        {
+            error = Broken("sent a line that is too long");
+        }
+        return whole;
+    }
+
+    /// <summary>A last line without a line end, where the stream has ended as it should.</summary>
+    private int TakeRest()
+    {
+        if (error is not null)
+            return 0;
+        int whole = scanner.ScanEnd(carry.AsSpan(0, carried));
+        if (!scanner.IsDone && !answer.IsFinished)
+            return 0;
+        client.Write(carry.AsSpan(0, whole));
+        return whole;
+    }
+
+    /// <summary>Null when the client has taken the bytes or has room for them.</summary>
+    private async ValueTask<RelayEnd?> FlushAsync()
+    {
+        // Without a token: cancelling a flush makes Kestrel abort the connection, even one that has room.
+        ValueTask<FlushResult> flush = client.FlushAsync();
+        if (flush.IsCompletedSuccessfully)
+            return flush.Result.IsCompleted ? RelayEnd.ClientGone : null;
+        // The client is slower than the model. That is not the model's silence.
+        scope.ExpectBytesWithin(Timeout.InfiniteTimeSpan);
+        try
+        {
+            FlushResult result = await flush.AsTask().WaitAsync(scope.Token);
+            return result.IsCompleted ? RelayEnd.ClientGone : null;
+        }
+        catch (OperationCanceledException)
+        {
+            error = ForwardError.Of(scope, ForwardStage.ResponseBody);
+            return scope.Cause == EndCause.ClientGone ? RelayEnd.ClientGone : RelayEnd.ClientBlocked;
+        }
+    }
+
+    private Memory<byte> FreeCarry()
+    {
+        EnsureCarry(carried + MinReadBytes);
+        return carry.AsMemory(carried);
+    }
+
+    private void EnsureCarry(int bytes)
+    {
+        if (carry.Length < bytes)
+            Array.Resize(ref carry, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)bytes));
+    }
+
+    private static ForwardError Broken(string how) => new(ForwardStage.ResponseBody, Culprit.Upstream,
+        $"The model's server {how} before the answer was complete. Nothing of it was stored; send the request again.");
+}
