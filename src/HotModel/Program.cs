@@ -6,13 +6,13 @@ namespace HotModel;
 
 internal static class Program
 {
-    private static int Main(string[] args)
+    private static int Main(string[] args) => args switch
     {
-        // The program starts itself again to start llama-server; that has to be quick and is nobody's command.
-        if (LaunchCommand.TryRun(args, out var status))
-            return status;
-        return Create().Parse(args).Invoke();
-    }
+        // The program starts itself again to start llama-server and to guard it: nobody's commands, and they have to be quick.
+        [LaunchCommand.Name, ..] => LaunchCommand.Run(args),
+        [GuardCommand.Name, ..] => GuardCommand.Run(),
+        _ => Create().Parse(args).Invoke(),
+    };
 
     internal static RootCommand Create() => new(
         "Stands beside llama-server: keeps conversations, switches models, serves an OpenAI-compatible endpoint.")
@@ -21,7 +21,7 @@ internal static class Program
         SwitchCommand.Create(),
         ModelsCommand.Create(),
         CheckCommand.Create(),
-        SessionsCommand.Create(ProxyAddress.Of),
+        SessionsCommand.Create(),
         StatusCommand.Create(),
     };
 }

@@ -9,9 +9,19 @@ internal static class SessionsCommand
 {
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
-    /// <param name="proxyAddress">Base address of the running proxy, from the configuration file of this call.</param>
+    public static Command Create()
+    {
+        var config = ConfigOption.Create();
+        config.Recursive = true;
+        var command = Create(
+            parsed => ConfigOption.Load(parsed, config) is { } loaded ? ProxyAddress.Of(loaded) : null);
+        command.Options.Add(config);
+        return command;
+    }
+
+    /// <param name="proxyAddress">Base address of the running proxy; null: the configuration is wrong, and that was told.</param>
     /// <param name="handler">How to reach it; null: over the network.</param>
-    public static Command Create(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler = null) =>
+    public static Command Create(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler = null) =>
         new("sessions", "List, show, delete and export the stored conversations.")
         {
             List(proxyAddress, handler),
@@ -20,7 +30,7 @@ internal static class SessionsCommand
             Export(proxyAddress, handler),
         };
 
-    private static Command List(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    private static Command List(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
     {
         var json = JsonOption();
         var limit = new Option<int>("--limit")
@@ -38,7 +48,7 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Command Show(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    private static Command Show(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
     {
         var id = IdArgument();
         var json = JsonOption();
@@ -52,7 +62,7 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Command Delete(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    private static Command Delete(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
     {
         var id = IdArgument();
         var json = JsonOption();
@@ -66,7 +76,7 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Command Export(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    private static Command Export(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
     {
         var id = IdArgument();
         var all = new Option<bool>("--all") { Description = "Also the messages that were edited or regenerated since." };
@@ -91,10 +101,11 @@ internal static class SessionsCommand
     private static string PathOf(string id) => "admin/sessions/" + Uri.EscapeDataString(id);
 
     private static async Task<int> RunAsync(
-        ParseResult parsed, Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler, HttpMethod method, string path,
+        ParseResult parsed, Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler, HttpMethod method, string path,
         Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
     {
-        var address = proxyAddress(parsed);
+        if (proxyAddress(parsed) is not { } address)
+            return ConfigOption.BadConfigStatus;
         var (output, errors) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         using var network = handler is null
             ? new SocketsHttpHandler { UseProxy = false, ConnectTimeout = ConnectTimeout }
