@@ -111,6 +111,11 @@ internal static class ConfigChecks
     private static void CheckWritablePreset(HotModelConfig config, ConfigValues values, List<ConfigError> errors)
     {
         foreach (var fault in PresetWriter.Faults(config))
-            errors.Add(values.Models[fault.Model].OriginOf(fault.Key).Error($"{fault.Key}: {fault.Message}"));
+        {
+            var error = values.Models[fault.Model].OriginOf(fault.Key).Error($"{fault.Key}: {fault.Message}");
+            // A bad name is a bad router_id too, where that is not set.
+            if (!errors.Any(known => (known.Source, known.Line, known.Column) == (error.Source, error.Line, error.Column)))
+                errors.Add(error);
+        }
     }
 }

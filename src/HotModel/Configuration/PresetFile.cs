@@ -15,10 +15,9 @@ internal sealed record PresetFile(
     public PresetSection? Find(string name) => Sections.FirstOrDefault(section => section.Name == name);
 
     /// <summary>Throws what the file system throws.</summary>
-    public static PresetFile Read(string path) => new PresetReader(path).Read(File.ReadAllText(path, Utf8WithMark));
-
-    /// <summary>Keeps a byte order mark in the text: llama-server stumbles over it.</summary>
-    private static readonly Encoding Utf8WithMark = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+    public static PresetFile Read(string path) =>
+        // Not ReadAllText: it would hide the byte order mark that llama-server stumbles over.
+        new PresetReader(path).Read(Encoding.UTF8.GetString(File.ReadAllBytes(path)));
 }
 
 /// <summary>

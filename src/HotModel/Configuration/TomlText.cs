@@ -10,7 +10,7 @@ internal static class TomlText
     {
         string text => Quote(text),
         bool boolean => boolean ? "true" : "false",
-        double number => number.ToString("0.0###############", CultureInfo.InvariantCulture),
+        double number => number.ToString("0.################", CultureInfo.InvariantCulture),
         IReadOnlyList<string> texts => $"[{string.Join(", ", texts.Select(Quote))}]",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => throw new InvalidOperationException($"no TOML form for a {value.GetType().Name}"),

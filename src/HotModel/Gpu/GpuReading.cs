@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace HotModel.Gpu;
 
 /// <summary>Used device memory at one moment, in MiB; everything null or empty where no NVIDIA device can be read.</summary>
@@ -5,6 +7,13 @@ namespace HotModel.Gpu;
 /// <param name="PerGpuMb">Used, by device index.</param>
 /// <param name="Processes">Memory by process, where the driver tells it.</param>
 internal sealed record GpuReading(
-    DateTimeOffset CapturedAt, long? TotalMb, IReadOnlyList<long>? PerGpuMb, IReadOnlyList<GpuProcess> Processes);
+    [property: JsonPropertyName("captured_at")] DateTimeOffset CapturedAt,
+    [property: JsonPropertyName("total_mb")] long? TotalMb,
+    [property: JsonPropertyName("per_gpu_mb")] IReadOnlyList<long>? PerGpuMb,
+    [property: JsonIgnore] IReadOnlyList<GpuProcess> Processes);
 
 internal readonly record struct GpuProcess(int Device, int Pid, long UsedMb);
+
+/// <summary>The names stand on the properties, so that a reading looks the same inside another feature's JSON.</summary>
+[JsonSerializable(typeof(GpuReading))]
+internal sealed partial class GpuJsonContext : JsonSerializerContext;
