@@ -41,7 +41,7 @@ public class ChatEndpointTests
         Assert.Equal(status, (int)response.StatusCode);
         JsonNode error = JsonNode.Parse(await response.Content.ReadAsStringAsync())!["error"]!;
         Assert.Equal(code, (string?)error["code"]);
-        Assert.NotEmpty((string?)error["message"]!);
+        Assert.False(string.IsNullOrEmpty((string?)error["message"]));
     }
 
     [Fact]

@@ -1,0 +1,163 @@
+using System.CommandLine;
+using System.Net;
+using System.Text.Json;
+
+namespace HotModel.Cli;
+
+/// <summary>hotmodel sessions: what /admin/sessions of the running proxy offers.</summary>
+internal static class SessionsCommand
+{
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+
+    /// <param name="proxyAddress">Base address of the running proxy, from the configuration file of this call.</param>
+    /// <param name="handler">How to reach it; null: over the network.</param>
+    public static Command Create(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler = null) =>
+        new("sessions", "List, show, delete and export the stored conversations.")
+        {
+            List(proxyAddress, handler),
+            Show(proxyAddress, handler),
+            Delete(proxyAddress, handler),
+            Export(proxyAddress, handler),
+        };
+
+    private static Command List(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    {
+        var json = JsonOption();
+        var limit = new Option<int>("--limit")
+        {
+            Description = "How many, the most recently used first.",
+            DefaultValueFactory = _ => 100,
+        };
+        var offset = new Option<int>("--offset") { Description = "How many to leave out before." };
+        var command = new Command("list", "Show all sessions, the most recently used first.") { json, limit, offset };
+        command.SetAction((parsed, cancel) => RunAsync(
+            parsed, proxyAddress, handler, HttpMethod.Get,
+            $"admin/sessions?limit={parsed.GetValue(limit)}&offset={parsed.GetValue(offset)}",
+            parsed.GetValue(json) ? CopyAsync : (body, output, cancel) => PrintAsync(body, output, SessionsTable.Write, cancel),
+            cancel));
+        return command;
+    }
+
+    private static Command Show(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    {
+        var id = IdArgument();
+        var json = JsonOption();
+        var command = new Command("show", "Show a session's messages.") { id, json };
+        command.SetAction((parsed, cancel) => RunAsync(
+            parsed, proxyAddress, handler, HttpMethod.Get, PathOf(parsed.GetValue(id)!),
+            parsed.GetValue(json)
+                ? CopyAsync
+                : (body, output, cancel) => PrintAsync(body, output, SessionsTable.WriteMessages, cancel),
+            cancel));
+        return command;
+    }
+
+    private static Command Delete(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    {
+        var id = IdArgument();
+        var json = JsonOption();
+        var command = new Command("delete", "Delete a session and all its messages.") { id, json };
+        command.SetAction((parsed, cancel) => RunAsync(
+            parsed, proxyAddress, handler, HttpMethod.Delete, PathOf(parsed.GetValue(id)!),
+            parsed.GetValue(json)
+                ? CopyAsync
+                : (_, output, _) => output.WriteLineAsync($"Deleted session {parsed.GetValue(id)}."),
+            cancel));
+        return command;
+    }
+
+    private static Command Export(Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler)
+    {
+        var id = IdArgument();
+        var all = new Option<bool>("--all") { Description = "Also the messages that were edited or regenerated since." };
+        var format = new Option<string>("--format")
+        {
+            Description = "json: one document; jsonl: one message a line.",
+            DefaultValueFactory = _ => "json",
+        };
+        format.AcceptOnlyFromAmong("json", "jsonl");
+        var command = new Command("export", "Write a session as JSON to standard output.") { id, all, format };
+        command.SetAction((parsed, cancel) => RunAsync(
+            parsed, proxyAddress, handler, HttpMethod.Get,
+            $"{PathOf(parsed.GetValue(id)!)}/export?format={parsed.GetValue(format)}&all={(parsed.GetValue(all) ? 1 : 0)}",
+            CopyAsync, cancel));
+        return command;
+    }
+
+    private static Argument<string> IdArgument() => new("ID") { Description = "The session, as the list shows it." };
+
+    private static Option<bool> JsonOption() => new("--json") { Description = "Print the proxy's JSON as it is." };
+
+    private static string PathOf(string id) => "admin/sessions/" + Uri.EscapeDataString(id);
+
+    private static async Task<int> RunAsync(
+        ParseResult parsed, Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler, HttpMethod method, string path,
+        Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
+    {
+        var address = proxyAddress(parsed);
+        var (output, errors) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+        using var network = handler is null
+            ? new SocketsHttpHandler { UseProxy = false, ConnectTimeout = ConnectTimeout }
+            : null;
+        using var client = new HttpMessageInvoker(handler ?? network!, disposeHandler: false);
+        using var request = new HttpRequestMessage(method, new Uri(address, path));
+        try
+        {
+            using var response = await client.SendAsync(request, cancel);
+            await using var body = await response.Content.ReadAsStreamAsync(cancel);
+            if (response.StatusCode != HttpStatusCode.OK)
+            {
+                await errors.WriteLineAsync($"hotmodel: {await ReadErrorAsync(body, response.StatusCode, cancel)}");
+                return 1;
+            }
+            await print(body, output, cancel);
+            return 0;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            await errors.WriteLineAsync(
+                $"hotmodel: no answer from {address}: {e.Message} Is \"hotmodel serve\" running with this configuration?");
+            return 1;
+        }
+    }
+
+    private static async Task CopyAsync(Stream body, TextWriter output, CancellationToken cancel)
+    {
+        using var reader = new StreamReader(body);
+        // A few pages at a time: an exported session may be large.
+        var buffer = new char[16 * 1024];
+        var last = '\n';
+        int count;
+        while ((count = await reader.ReadAsync(buffer, cancel)) > 0)
+        {
+            await output.WriteAsync(buffer.AsMemory(0, count), cancel);
+            last = buffer[count - 1];
+        }
+        if (last != '\n')
+            await output.WriteLineAsync();
+    }
+
+    private static async Task PrintAsync(
+        Stream body, TextWriter output, Action<JsonElement, TextWriter, int?> write, CancellationToken cancel)
+    {
+        using var document = await JsonDocument.ParseAsync(body, cancellationToken: cancel);
+        int? width = Console.IsOutputRedirected || !ReferenceEquals(output, Console.Out) ? null : Console.WindowWidth;
+        write(document.RootElement, output, width is > 0 ? width : null);
+    }
+
+    private static async Task<string> ReadErrorAsync(Stream body, HttpStatusCode status, CancellationToken cancel)
+    {
+        try
+        {
+            using var document = await JsonDocument.ParseAsync(body, cancellationToken: cancel);
+            if (document.RootElement.TryGetProperty("error", out var error)
+                && error.TryGetProperty("message", out var message) && message.GetString() is { } text)
+                return text;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Somebody else's server on that port; its status is all there is to tell.
+        }
+        return $"the server answered {(int)status} {status}.";
+    }
+}
