@@ -52,8 +52,8 @@ internal static class ApiError
 
     /// <summary>A request that was let in and has no answer.</summary>
     public static Task WriteAsync(HttpResponse response, ForwardError error) => error.Culprit == Culprit.Switch
-        ? WriteAsync(
-            response, StatusCodes.Status503ServiceUnavailable, Unavailable, error.Code, error.Message, AbortedRetryAfter)
+        ? WriteAsync(response, StatusCodes.Status503ServiceUnavailable, Unavailable, error.Code, error.Message,
+            AbortedRetryAfter)
         : WriteAsync(response, StatusCodes.Status502BadGateway, UpstreamFailed, error.Code, error.Message);
 
     private static string Code(RefusalKind kind) => kind switch

@@ -134,8 +134,9 @@ internal sealed class ChatExchange(
         await ApiError.WriteAsync(response, error);
     }
 
-    /// <summary>The one place where an answer is stored. A failure costs the conversation one turn, not the answer.</summary>
+    /// <summary>The one place where an answer is stored.</summary>
     /// <remarks>
+    /// A failure costs the conversation one turn, not the client its answer.
     /// It writes to disk, so it must never run on a thread that moves the bytes of others. Sockets complete on the
     /// thread pool here; whoever makes them complete inline must take this to the pool.
     /// </remarks>

@@ -14,7 +14,7 @@ internal static class JsonText
         (byte)'"',
     ];
 
-    /// <summary>Whether every parser will take it: one unpaired surrogate that is stored would spoil its session.</summary>
+    /// <summary>Whether every parser takes it: one unpaired surrogate that is stored would spoil its session.</summary>
     public static bool IsSound(ReadOnlySpan<byte> json)
     {
         if (!Utf8.IsValid(json))

@@ -4,8 +4,8 @@ using System.Net.Http.Headers;
 
 namespace HotModel.Proxy;
 
-/// <summary>The upstream's body: the client's bytes with the model's id, the prompt's messages, and no session.</summary>
-/// <remarks>Nothing is copied: it is a list of pieces of the client's body and of the stored messages.</remarks>
+/// <summary>The upstream's body: the client's with the model's id, the prompt's messages, and no session.</summary>
+/// <remarks>A list of pieces of the client's body and of the stored messages: nothing is copied.</remarks>
 internal sealed class RequestSplice
 {
     private static readonly byte[] Comma = [(byte)','];

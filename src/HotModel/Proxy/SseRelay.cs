@@ -24,8 +24,8 @@ internal readonly record struct RelayResult(RelayEnd End, ForwardError? Error);
 /// <summary>Passes an event stream on byte for byte, and reads it in passing.</summary>
 /// <remarks>
 /// What arrives goes on at once, up to the last line end. The beginning of a line stays until the rest of the line is
-/// there: no client can use it earlier, and so a stream that breaks off ends at a line, and text that is not of an event
-/// stream never reaches the client.
+/// there: no client can use it earlier, and so a stream that breaks off ends at a line, and text that is not of an
+/// event stream never reaches the client.
 /// </remarks>
 internal sealed class SseRelay(
     Stream upstream, PipeWriter client, RequestScope scope, AnswerCollector answer, TimeSpan silenceLimit)

@@ -36,7 +36,11 @@ internal sealed class SseScanner(AnswerCollector answer)
     {
         // The beginning of an event that was cut off belongs to no answer, and makes a finished one no worse.
         bool isCut = rest.StartsWith("data:"u8) && !IsEndMark(Value(rest)) && !JsonText.IsSound(Value(rest));
-        return !rest.IsEmpty && !IsForeign && !isCut && Line(rest) ? rest.Length : 0;
+        bool wasInsideEvent = IsInsideEvent;
+        bool isWhole = !rest.IsEmpty && !IsForeign && !isCut && Line(rest);
+        // The client gets it only when the answer is complete with it, and then nothing comes after it.
+        IsInsideEvent = wasInsideEvent;
+        return isWhole ? rest.Length : 0;
     }
 
     private bool Line(ReadOnlySpan<byte> line)
@@ -63,7 +67,7 @@ internal sealed class SseScanner(AnswerCollector answer)
         IsInsideEvent = true;
         if (isError)
             answer.MarkError();
-        else if (isData && !IsDone)
+        else if (isData && colon >= 0 && !IsDone)
             Data(Value(line));
         return true;
     }

@@ -1,0 +1,433 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using HotModel.Configuration;
+using HotModel.Switching;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
+
+namespace HotModel.Tests.Api;
+
+public class ChatEndpointTests
+{
+    private const string Hello = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"}}]}\n\n";
+    private const string Finish = "data: {\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"delta\":{}}]}\n\n";
+    private const string Done = "data: [DONE]\n\n";
+    private const string StreamBody = """{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}],"session_id":"s"}""";
+    private const string JsonBody = """{"messages":[{"role":"user","content":"hi"}],"session_id":"s","top_k":3}""";
+    private const string JsonAnswer =
+        """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],"id":"x"} """;
+
+    private static RequestDelegate Events(params string[] events) => async context =>
+    {
+        context.Response.ContentType = "text/event-stream";
+        foreach (string text in events)
+        {
+            await context.Response.WriteAsync(text);
+            await context.Response.Body.FlushAsync();
+        }
+    };
+
+    private static RequestDelegate Body(string body, int status = 200, string type = "application/json") => context =>
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = type;
+        return context.Response.WriteAsync(body);
+    };
+
+    private static async Task AssertErrorAsync(HttpResponseMessage response, int status, string code)
+    {
+        Assert.Equal(status, (int)response.StatusCode);
+        JsonNode error = JsonNode.Parse(await response.Content.ReadAsStringAsync())!["error"]!;
+        Assert.Equal(code, (string?)error["code"]);
+        Assert.False(string.IsNullOrEmpty((string?)error["message"]));
+    }
+
+    [Fact]
+    public async Task Stream_passes_byte_for_byte_and_is_stored_with_its_question()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Events(": ping\n\n", Hello, Finish, Done));
+
+        using HttpResponseMessage response = await host.PostAsync(StreamBody);
+
+        Assert.Equal(": ping\n\n" + Hello + Finish + Done, await response.Content.ReadAsStringAsync());
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.ToString());
+        Assert.Equal("s", response.Headers.GetValues("X-HotModel-Session").Single());
+        Assert.Equal("alpha", response.Headers.GetValues("X-HotModel-Model").Single());
+        Assert.Equal("no-cache", response.Headers.GetValues("Cache-Control").Single());
+        Assert.Equal(
+            ["""{"role":"user","content":"hi"}""", """{"role":"assistant","content":"Hello"}"""], host.Stored("s"));
+        await host.LeaseReturnedAsync();
+        Assert.Equal((1, 1, 0, 0), (host.Metrics.Requests, host.Metrics.Streams, host.Metrics.CutStreams, host.Metrics.StoreFailures));
+    }
+
+    [Fact]
+    public async Task Stream_end_mark_seen_by_the_client_means_stored()
+    {
+        var hold = new TaskCompletionSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            await Events(Hello, Finish, Done)(context);
+            await hold.Task;
+        });
+
+        using HttpResponseMessage response = await host.PostAsync(StreamBody);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        while (await reader.ReadLineAsync() != "data: [DONE]")
+        {
+        }
+
+        Assert.Equal(2, host.Stored("s").Length);
+        hold.SetResult();
+    }
+
+    [Fact]
+    public async Task Forwarded_body_has_our_model_and_history_and_headers_are_ours()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
+
+        using HttpResponseMessage first = await host.PostAsync(JsonBody);
+        using HttpResponseMessage second = await host.PostAsync(
+            """{"messages":[{"role":"user","content":"more"}],"model":"x"}""", headers: [("X-HotModel-Session", "s"),
+            ("X-Conversation-Id", "c"), ("Authorization", "Bearer client"), ("Cookie", "a=b"), ("traceparent", "00-1-1-01")]);
+
+        Assert.Equal("""{"model":"upstream-id","messages":[{"role":"user","content":"hi"}],"top_k":3}""", host.Forwarded[0]);
+        Assert.Equal(
+            """{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"Hello"},{"role":"user","content":"more"}],"model":"upstream-id"}""",
+            host.Forwarded[1]);
+        Assert.Equal("Bearer our-key", host.ForwardedHeaders!.Authorization);
+        Assert.Equal(
+            ["Authorization", "Content-Length", "Content-Type", "Host"], host.ForwardedHeaders.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(4, host.Stored("s").Length);
+    }
+
+    [Fact]
+    public async Task Json_answer_gains_the_hotmodel_object_and_is_stored()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
+
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        Assert.Equal(
+            """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],"id":"x","hotmodel":{"session_id":"s","active_model":"alpha","prompt_messages":1,"prompt_budget":{"cost":0,"unit":"none","dropped_messages":0}}} """,
+            await response.Content.ReadAsStringAsync());
+        Assert.Equal("""{"role":"assistant","content":"Hello"}""", host.Stored("s")[1]);
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact]
+    public async Task Upstream_error_is_passed_on_as_it_is_and_nothing_is_stored()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("""{"error":{"code":400}}""", 400, "application/json; charset=utf-8"));
+
+        using HttpResponseMessage response = await host.PostAsync(StreamBody);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal("""{"error":{"code":400}}""", await response.Content.ReadAsStringAsync());
+        Assert.Equal("application/json; charset=utf-8", response.Content.Headers.ContentType!.ToString());
+        Assert.Equal("alpha", response.Headers.GetValues("X-HotModel-Model").Single());
+        Assert.Empty(host.Stored("s"));
+        await host.LeaseReturnedAsync();
+    }
+
+    [Theory]
+    [InlineData("<html></html>", "text/html")]
+    [InlineData("[]", "application/json")]
+    public async Task Answer_that_is_no_json_object_is_a_bad_gateway(string body, string type)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(body, type: type));
+
+        await AssertErrorAsync(await host.PostAsync(JsonBody), 502, "upstream_cut");
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact]
+    public async Task Routers_error_text_in_a_stream_becomes_an_error_event()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Events(Hello, "proxy error: Failed to read connection"));
+
+        string text = await (await host.PostAsync(StreamBody)).Content.ReadAsStringAsync();
+
+        Assert.StartsWith(Hello + "data: {\"error\":{", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("proxy error", text, StringComparison.Ordinal);
+        Assert.Empty(host.Stored("s"));
+        Assert.Equal(1, host.Metrics.CutStreams);
+        await host.LeaseReturnedAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Upstream_dies_in_mid_answer_the_client_is_told(bool stream)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            context.Response.ContentType = stream ? "text/event-stream" : "application/json";
+            await context.Response.WriteAsync(stream ? Hello + "data: {\"cho" : "{\"choices\"");
+            await context.Response.Body.FlushAsync();
+            context.Abort();
+        });
+
+        HttpResponseMessage response = await host.PostAsync(stream ? StreamBody : JsonBody);
+
+        if (stream)
+            Assert.Matches("^data: {\"choices.*\n\ndata: {\"error\":.*\"upstream_cut\"}}\n\n$", await response.Content.ReadAsStringAsync());
+        else
+            await AssertErrorAsync(response, 502, "upstream_cut");
+        Assert.Empty(host.Stored("s"));
+        await host.LeaseReturnedAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Lease_aborted_in_mid_answer_upstream_is_closed_and_the_client_told(bool stream)
+    {
+        var closed = new TaskCompletionSource();
+        var begun = new TaskCompletionSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            context.RequestAborted.Register(closed.SetResult);
+            if (stream)
+                await Events(Hello)(context);
+            begun.SetResult();
+            await closed.Task;
+        });
+
+        Task<HttpResponseMessage> answering = host.PostAsync(stream ? StreamBody : JsonBody);
+        await begun.Task;
+        host.AbortLease();
+        HttpResponseMessage response = await answering;
+
+        if (stream)
+            Assert.Matches("\n\ndata: {\"error\":.*\"answer_aborted\"}}\n\n$", await response.Content.ReadAsStringAsync());
+        else
+            await AssertErrorAsync(response, 503, "answer_aborted");
+        await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Empty(host.Stored("s"));
+        await host.LeaseReturnedAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Client_leaves_upstream_is_closed_and_nothing_stored(bool stream)
+    {
+        var closed = new TaskCompletionSource();
+        var begun = new TaskCompletionSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            context.RequestAborted.Register(closed.SetResult);
+            if (stream)
+                await Events(Hello)(context);
+            begun.SetResult();
+            await closed.Task;
+        });
+        using var leave = new CancellationTokenSource();
+
+        Task<HttpResponseMessage> answering = host.PostAsync(stream ? StreamBody : JsonBody, cancel: leave.Token);
+        await begun.Task;
+        if (stream)
+            (await answering).Dispose();
+        else
+            await leave.CancelAsync();
+
+        await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await host.LeaseReturnedAsync();
+        Assert.Empty(host.Stored("s"));
+        Assert.Equal(0, host.Metrics.CutStreams);
+    }
+
+    [Fact]
+    public async Task Upstream_falls_silent_the_answer_is_given_up()
+    {
+        var time = new FakeTimeProvider();
+        var closed = new TaskCompletionSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            context.RequestAborted.Register(closed.SetResult);
+            await Events(Hello)(context);
+            await closed.Task;
+        }, time);
+
+        using HttpResponseMessage response = await host.PostAsync(StreamBody);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        Assert.Equal(Hello.TrimEnd(), await reader.ReadLineAsync());
+        time.Advance(TimeSpan.FromMinutes(11));
+
+        Assert.Contains("sent nothing for too long", await reader.ReadToEndAsync());
+        await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact]
+    public async Task Store_fails_the_answer_arrives_and_the_failure_is_counted()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Events(Hello, Finish, Done));
+        host.Store.LimitPages(1);
+        string long_ = StreamBody.Replace("hi", new string('x', 100_000), StringComparison.Ordinal);
+
+        using HttpResponseMessage response = await host.PostAsync(long_);
+
+        Assert.Equal(Hello + Finish + Done, await response.Content.ReadAsStringAsync());
+        Assert.Equal(1, host.Metrics.StoreFailures);
+        Assert.Empty(host.Stored("s"));
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact]
+    public async Task Upstream_unreachable_is_a_bad_gateway()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        listener.Stop();
+        host.Upstream = host.Upstream with { BaseAddress = new($"http://127.0.0.1:{port}/") };
+
+        await AssertErrorAsync(await host.PostAsync(JsonBody), 502, "upstream_unreachable");
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact]
+    public async Task Upstream_that_hangs_up_without_an_answer_is_asked_once_and_is_a_bad_gateway()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(context =>
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        });
+
+        await AssertErrorAsync(await host.PostAsync(JsonBody), 502, "upstream_failed");
+        Assert.Single(host.Forwarded);
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact]
+    public async Task Upstream_that_hangs_up_on_a_pooled_connection_is_asked_again()
+    {
+        int calls = 0;
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            if (++calls == 2)
+                context.Abort();
+            else
+                await Body(JsonAnswer)(context);
+        });
+
+        await (await host.PostAsync(JsonBody)).Content.ReadAsStringAsync();
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(3, calls);
+    }
+
+    [Theory]
+    [InlineData(nameof(RefusalKind.NoActiveModel), null, "no_active_model")]
+    [InlineData(nameof(RefusalKind.Switching), 1.2, "switching")]
+    [InlineData(nameof(RefusalKind.QueueFull), 0.0, "queue_full")]
+    public async Task Refusal_is_unavailable_with_retry_after(string kind, double? seconds, string code)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
+        TimeSpan? after = seconds is { } s ? TimeSpan.FromSeconds(s) : null;
+        host.Refusal = new(Enum.Parse<RefusalKind>(kind), "Not now.", after);
+
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        await AssertErrorAsync(response, 503, code);
+        Assert.Equal(after is null ? null : TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(seconds!.Value))), response.Headers.RetryAfter?.Delta);
+    }
+
+    [Fact]
+    public async Task Refused_requests_say_why()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer), maxBodyBytes: 1000);
+        string own = host.Client.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
+        await AssertErrorAsync(await host.PostAsync(JsonBody, "text/plain"), 415, "unsupported_media_type");
+        await AssertErrorAsync(await host.PostAsync("{}"), 400, "invalid_body");
+        await AssertErrorAsync(await host.PostAsync(new string(' ', 1001)), 413, "body_too_large");
+        await AssertErrorAsync(await host.PostAsync(JsonBody, headers: ("X-HotModel-Session", "other")), 400, "invalid_session_id");
+        await AssertErrorAsync(await host.PostAsync(JsonBody.Replace("\"s\"", "\"a/b\"", StringComparison.Ordinal)), 400, "invalid_session_id");
+        await AssertErrorAsync(await host.PostAsync(JsonBody, headers: ("Origin", "http://evil.example")), 403, "foreign_origin");
+        await AssertErrorAsync(await host.PostAsync(JsonBody, headers: ("Origin", "null")), 403, "foreign_origin");
+        await AssertErrorAsync(await host.PostAsync(JsonBody, headers: ("Sec-Fetch-Site", "cross-site")), 403, "foreign_origin");
+        await AssertErrorAsync(
+            await host.PostAsync(JsonBody, headers: [("Host", "evil.example"), ("Origin", "http://evil.example")]), 403, "foreign_origin");
+        Assert.Empty(host.Forwarded);
+
+        Assert.Equal(HttpStatusCode.OK, (await host.PostAsync(JsonBody, headers: ("Origin", own))).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await host.PostAsync(JsonBody, headers: ("X-HotModel-Session", "s"))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Body_without_a_length_is_bounded_too()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer), maxBodyBytes: 1000);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions");
+        request.Headers.TransferEncodingChunked = true;
+        request.Content = new StreamContent(new MemoryStream(new byte[5000]));
+        request.Content.Headers.ContentType = new("application/json");
+
+        await AssertErrorAsync(await host.Client.SendAsync(request), 413, "body_too_large");
+    }
+
+    [Fact]
+    public async Task Turns_of_one_session_wait_for_each_other_without_a_lease()
+    {
+        var first = new TaskCompletionSource();
+        int calls = 0;
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            if (Interlocked.Increment(ref calls) == 1)
+                await first.Task;
+            await Body(JsonAnswer)(context);
+        });
+
+        Task<HttpResponseMessage> one = host.PostAsync(JsonBody);
+        while (host.Leases == 0)
+            await Task.Yield();
+        Task<HttpResponseMessage> two = host.PostAsync(JsonBody.Replace("hi", "again", StringComparison.Ordinal));
+        while (host.Metrics.Requests < 2)
+            await Task.Yield();
+        Assert.Equal(1, host.Leases);
+        first.SetResult();
+
+        await Task.WhenAll(one, two);
+        Assert.Equal(4, host.Stored("s").Length);
+    }
+
+    [Fact]
+    public async Task Token_budget_asks_the_upstream_with_the_clients_tools()
+    {
+        SessionConfig session = TestConfig.Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
+        await using ChatHost host = await ChatHost.StartAsync(context => context.Request.Path.Value switch
+        {
+            "/apply-template" => Body("""{"prompt":"<|\"hi\u00e9"}""")(context),
+            "/tokenize" => Body("""{"tokens":[1,[2,3],{"id":4}]}""")(context),
+            _ => Body(JsonAnswer)(context),
+        }, session: session);
+
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.Equal("""{"cost":3,"unit":"tokens","dropped_messages":0}""", answer["hotmodel"]!["prompt_budget"]!.ToJsonString());
+        Assert.Equal("""{"model":"upstream-id","messages":[{"role":"user","content":"hi"}],"top_k":3}""", host.Forwarded[0]);
+        Assert.Equal(
+            """{"model":"upstream-id","content":"<|\"hi\u00e9","add_special":true,"parse_special":true}""", host.Forwarded[1]);
+    }
+
+    [Fact]
+    public async Task Token_budget_upstream_cannot_count_an_estimate_does()
+    {
+        SessionConfig session = TestConfig.Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
+        await using ChatHost host = await ChatHost.StartAsync(context => context.Request.Path == "/v1/chat/completions"
+            ? Body(JsonAnswer)(context) : Body("File Not Found", 404)(context), session: session);
+
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Contains("\"unit\":\"tokens\"", await response.Content.ReadAsStringAsync());
+    }
+}
