@@ -1,0 +1,206 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+
+namespace HotModel.Llama;
+
+/// <summary>Exactly one of the two is set.</summary>
+/// <param name="Error">Why the binary cannot be run, one sentence.</param>
+internal readonly record struct LaunchResult(ChildProcess? Child, string? Error);
+
+/// <summary>Starts servers such that they end when we do, in whatever way that is.</summary>
+/// <remarks>
+/// Linux: the parent-death signal (<see cref="LaunchCommand"/>). Linux and macOS: a guard that kills their process groups
+/// (<see cref="GuardCommand"/>). Windows: a job (<see cref="WindowsJob"/>). Everywhere: a record of what runs, swept at
+/// the next start (<see cref="ChildRecord"/>).
+/// </remarks>
+internal sealed class Launcher : IDisposable
+{
+    private readonly SelfExecutable? self;
+    private readonly ChildLog log;
+    private readonly ChildRecord? record;
+    private readonly ILogger logger;
+    private readonly Lock gate = new();
+    private readonly HashSet<int> guarded = [];
+    private Process? guard;
+    private bool disposed;
+
+    /// <param name="self">Null starts children plainly: they are then not tied to our life.</param>
+    /// <param name="stateDirectory">Where the record of running children is kept; null keeps none.</param>
+    public Launcher(SelfExecutable? self, ChildLog log, string? stateDirectory, ILogger logger)
+    {
+        this.self = self;
+        this.log = log;
+        this.logger = logger;
+        if (OperatingSystem.IsWindows() && !WindowsJob.Enter())
+            LlamaLog.NoJob(logger, Marshal.GetLastPInvokeErrorMessage());
+        if (stateDirectory is null)
+            return;
+        record = new ChildRecord(stateDirectory);
+        foreach (var pid in record.Sweep())
+            LlamaLog.Swept(logger, pid);
+    }
+
+    public async Task<LaunchResult> StartAsync(
+        string binary, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        if (FindBinary(binary) is not { } path)
+        {
+            return new(null, Path.GetFileName(binary) == binary
+                ? $"There is no executable '{binary}' on the PATH; set llama.binary to where llama-server is."
+                : $"There is no executable '{binary}'; set llama.binary to where llama-server is.");
+        }
+        try
+        {
+            var child = await SpawnThread.RunAsync(() => Start(path, arguments, environment));
+            LlamaLog.Started(logger, path, child.Pid);
+            return new(child, null);
+        }
+        catch (Win32Exception exception)
+        {
+            return new(null, $"'{path}' cannot be run: {exception.Message}.");
+        }
+    }
+
+    /// <summary>Lets the guard go. Children must have been stopped.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            disposed = true;
+            CloseGuard_NeedsLock();
+        }
+    }
+
+    /// <summary>The file that a name on the PATH or a path means; null where nothing can be executed there.</summary>
+    internal static string? FindBinary(string binary)
+    {
+        string[] suffixes = OperatingSystem.IsWindows() && !Path.HasExtension(binary) ? [".exe"] : [""];
+        string[] folders = Path.GetFileName(binary) == binary
+            ? (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            : [Environment.CurrentDirectory];
+        foreach (var folder in folders)
+        {
+            foreach (var suffix in suffixes)
+            {
+                var path = Path.GetFullPath(Path.Combine(folder.Length == 0 ? "." : folder, binary + suffix));
+                if (IsExecutable(path))
+                    return path;
+            }
+        }
+        return null;
+    }
+
+    private static bool IsExecutable(string path)
+    {
+        const UnixFileMode anyExecute =
+            UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        return File.Exists(path) && (OperatingSystem.IsWindows() || (File.GetUnixFileMode(path) & anyExecute) != 0);
+    }
+
+    // Runs on the spawn thread.
+    private ChildProcess Start(
+        string path, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        var start = new ProcessStartInfo
+        {
+            FileName = self?.FileName ?? path,
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        if (self is not null)
+        {
+            start.ArgumentList.Add(LaunchCommand.Name);
+            start.ArgumentList.Add(Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            start.ArgumentList.Add("--");
+            start.ArgumentList.Add(path);
+        }
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+
+        var process = Process.Start(start)!;
+        // llama-server's router does not look at its standard input; its children watch pipes that it makes for them.
+        process.StandardInput.Close();
+        var output = Task.WhenAll(
+            log.Follow(process.StandardOutput.BaseStream), log.Follow(process.StandardError.BaseStream));
+        var child = new ChildProcess(process, leadsGroup: self is not null, output);
+        Remember(child, path);
+        return child;
+    }
+
+    private void Remember(ChildProcess child, string path)
+    {
+        var pid = child.Pid;
+        record?.Add(pid, path);
+        if (self is not null)
+        {
+            lock (gate)
+            {
+                guarded.Add(pid);
+                Tell_NeedsLock($"+{pid}");
+            }
+        }
+        _ = child.Exited.ContinueWith(_ => Forget(pid), TaskScheduler.Default);
+    }
+
+    private void Forget(int pid)
+    {
+        record?.Remove(pid);
+        lock (gate)
+        {
+            if (guarded.Remove(pid))
+                Tell_NeedsLock($"-{pid}");
+        }
+    }
+
+    private void Tell_NeedsLock(string line)
+    {
+        if (disposed)
+            return;
+        try
+        {
+            if (guard is { HasExited: false })
+            {
+                guard.StandardInput.WriteLine(line);
+                return;
+            }
+            CloseGuard_NeedsLock();
+            if (guarded.Count == 0)
+                return;
+            guard = Process.Start(new ProcessStartInfo
+            {
+                FileName = self!.FileName,
+                ArgumentList = { GuardCommand.Name },
+                UseShellExecute = false,
+                RedirectStandardInput = true,
+            })!;
+            guard.StandardInput.AutoFlush = true;
+            foreach (var pid in guarded)
+                guard.StandardInput.WriteLine($"+{pid}");
+        }
+        catch (Exception exception) when (exception is IOException or Win32Exception)
+        {
+            LlamaLog.NoGuard(logger, exception.Message);
+        }
+    }
+
+    private void CloseGuard_NeedsLock()
+    {
+        try
+        {
+            guard?.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It is gone, and with it the other end of the pipe.
+        }
+        guard?.Dispose();
+        guard = null;
+    }
+}

@@ -1,0 +1,322 @@
+using HotModel.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace HotModel.Llama;
+
+/// <summary>llama-server's router: one process of ours, which starts and ends one child for each model.</summary>
+internal sealed class RouterBackend : IBackend
+{
+    // A generation that is cut by its client leaves the slot in about 0.1 s. A model that is unloaded before that
+    // often lingers for its whole stop-timeout and is then killed, so some waiting saves much.
+    private static readonly TimeSpan QuiesceLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan QuiescePoll = TimeSpan.FromMilliseconds(10);
+
+    // Beyond stop-timeout, after which the router itself kills: what it needs to notice and say so.
+    private static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(5);
+
+    // A load that was accepted shows as "loading" at once; a status that never gets there is given up after this.
+    private static readonly TimeSpan AcceptedLimit = TimeSpan.FromSeconds(2);
+
+    // No preset file has more bad sections than a person can write in a day.
+    private const int BadSectionsMax = 64;
+
+    private readonly Func<RouterLaunch> launch;
+    private readonly Launcher launcher;
+    private readonly ChildLog log;
+    private readonly Action<ModelLost> onLost;
+    private readonly TimeProvider time;
+    private readonly ILogger logger;
+    private readonly PresetQuarantine quarantine;
+    private volatile RouterProcess? router;
+    private Task watching = Task.CompletedTask;
+    private Loaded? loaded;
+
+    private sealed record Loaded(long Instance, ModelConfig Model, long Mark);
+
+    /// <param name="launch">Asked at each start of the router.</param>
+    /// <param name="onLost">Called once for each loaded model that ends unasked, from any thread.</param>
+    /// <param name="stateDirectory">Takes a copy of a preset file that has a bad section; null: none is made.</param>
+    public RouterBackend(
+        Func<RouterLaunch> launch, Launcher launcher, ChildLog log, string? stateDirectory, Action<ModelLost> onLost,
+        TimeProvider time, ILogger logger)
+    {
+        this.launch = launch;
+        this.launcher = launcher;
+        this.log = log;
+        this.onLost = onLost;
+        this.time = time;
+        this.logger = logger;
+        quarantine = new PresetQuarantine(stateDirectory);
+    }
+
+    public bool IsRunning => router is { Child.HasExited: false };
+
+    public IReadOnlyList<int> ProcessIds => router?.Child.Pids ?? [];
+
+    public async Task<LoadResult> LoadAsync(
+        ModelConfig model, long instance, Action<LoadProgress> progress, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        Volatile.Write(ref loaded, null);
+        if (quarantine.IsStale)
+            await StopAsync(StopMargin);
+        if (await EnsureRouterAsync(cancel) is { } noRouter)
+            return new(null, noRouter);
+        if (quarantine.FailureOf(model.RouterId) is { } known)
+            return new(null, known);
+
+        var current = router!;
+        await ClearAsync(current, cancel);
+        var mark = log.Ring.Mark();
+        current.Listener = message =>
+        {
+            if (message is { Progress: { } step } && message.Model == model.RouterId)
+                progress(step);
+        };
+        try
+        {
+            var failure = await RequestAsync(current, model, mark, cancel)
+                ?? await WaitUntilReadyAsync(current, model, mark, cancel)
+                ?? await ProveAsync(current, model, mark, cancel);
+            if (failure is not null)
+                return new(null, failure);
+        }
+        finally
+        {
+            current.Listener = null;
+        }
+        Volatile.Write(ref loaded, new Loaded(instance, model, mark));
+        // It may have died since it was proven: have the watcher look once.
+        current.Nudge();
+        return new(new Upstream(current.Address, model.RouterId, current.Key), null);
+    }
+
+    public async Task UnloadAsync(ModelConfig model, CancellationToken cancel)
+    {
+        Volatile.Write(ref loaded, null);
+        if (router is not { } current || current.Child.HasExited)
+            return;
+        await QuiesceAsync(current, model.RouterId, cancel);
+        await ClearAsync(current, cancel);
+    }
+
+    public async Task StopAsync(TimeSpan grace)
+    {
+        Volatile.Write(ref loaded, null);
+        if (router is not { } current)
+            return;
+        if (grace > TimeSpan.Zero && !current.Child.HasExited)
+        {
+            current.Child.Terminate();
+            try
+            {
+                await current.Child.Exited.WaitAsync(grace, time);
+            }
+            catch (TimeoutException)
+            {
+                LlamaLog.StopTimedOut(logger, grace.TotalSeconds);
+            }
+        }
+        current.Child.KillTree();
+        await current.Child.Exited;
+        await watching;
+        router = null;
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync(TimeSpan.Zero);
+
+    private async Task<LoadFailure?> EnsureRouterAsync(CancellationToken cancel)
+    {
+        if (IsRunning)
+            return null;
+        await watching;
+        router = null;
+        var wanted = launch();
+        quarantine.Reset(wanted);
+        for (var tries = 0; ; tries++)
+        {
+            var (started, failure) = await RouterProcess.StartAsync(wanted, launcher, log, time, cancel);
+            if (started is not null)
+            {
+                router = started;
+                watching = WatchAsync(started);
+                LlamaLog.RouterAnswers(logger, started.Address.AbsoluteUri);
+                return null;
+            }
+            if (tries < BadSectionsMax
+                && LoadFailureClassifier.BadPresetSection(failure!.LogTail) is { } section
+                && quarantine.Isolate(wanted, section, failure) is { } reduced)
+            {
+                LlamaLog.SectionLeftOut(logger, section, failure.Error);
+                wanted = reduced;
+                continue;
+            }
+            return failure;
+        }
+    }
+
+    // Returns when no model has a process, whoever started it.
+    private async Task ClearAsync(RouterProcess current, CancellationToken cancel)
+    {
+        var asked = new HashSet<string>(StringComparer.Ordinal);
+        var began = time.GetTimestamp();
+        var limit = RouterModel.DefaultStopTimeout + StopMargin;
+        for (var tries = 0; !current.Child.HasExited; tries++)
+        {
+            var next = current.Changed;
+            var models = await current.Client.ModelsAsync(cancel);
+            var up = models?.Where(model => model.IsUp).ToList();
+            if (up is { Count: 0 } && ProcessTree.Descendants(current.Child.Pid).Count == 0)
+                return;
+            foreach (var model in up ?? [])
+            {
+                if (!asked.Add(model.Id))
+                    continue;
+                if (model.StopTimeout + StopMargin > limit)
+                    limit = model.StopTimeout + StopMargin;
+                await current.Client.UnloadAsync(model.Id, cancel);
+                // The event may have come during the request: look at once.
+                next = Task.CompletedTask;
+            }
+            if (time.GetElapsedTime(began) > limit)
+            {
+                LlamaLog.UnloadTimedOut(logger, limit.TotalSeconds);
+                current.Child.KillTree();
+                await current.Child.Exited;
+                return;
+            }
+            // Reported as unloaded, but its process is still ending: no event tells when it is gone.
+            if (up is { Count: 0 })
+                next = Task.Delay(TimeSpan.FromMilliseconds(1), time, cancel);
+            await current.WaitAsync(next, tries, cancel);
+        }
+    }
+
+    private async Task QuiesceAsync(RouterProcess current, string id, CancellationToken cancel)
+    {
+        var began = time.GetTimestamp();
+        while (RouterClient.ReadSlots(await current.Client.SlotsAsync(id, cancel)) == SlotsState.Busy)
+        {
+            if (time.GetElapsedTime(began) > QuiesceLimit)
+            {
+                LlamaLog.UnloadWhileBusy(logger, id);
+                return;
+            }
+            await Task.Delay(QuiescePoll, time, cancel);
+        }
+    }
+
+    // Null when the router has accepted the load.
+    private async Task<LoadFailure?> RequestAsync(
+        RouterProcess current, ModelConfig model, long mark, CancellationToken cancel)
+    {
+        for (var tries = 0; ; tries++)
+        {
+            var next = current.Changed;
+            var reply = await current.Client.LoadAsync(model.RouterId, cancel);
+            if (reply.IsOk)
+                return null;
+            if (current.Child.HasExited)
+                return await current.RouterFailureAsync(model.Name, model.Path, mark, wasLoaded: false);
+
+            var message = reply.ErrorMessage ?? "";
+            // All three pass by themselves: a lost connection, "model is already running" (it is still stopping, or our
+            // request did arrive), "model limit reached, try again later" (another one is still stopping).
+            var passing = reply.Status == 0
+                || message.Contains("already running", StringComparison.Ordinal)
+                || message.Contains("model limit reached", StringComparison.Ordinal);
+            if (!passing)
+                return Refused(reply, message, model);
+            if (reply.Status != 500 && await StatusAsync(current, model, cancel) is { IsUp: true })
+                return null;
+            await current.WaitAsync(next, tries, cancel);
+        }
+    }
+
+    // Null when the router says that the model is loaded.
+    private async Task<LoadFailure?> WaitUntilReadyAsync(
+        RouterProcess current, ModelConfig model, long mark, CancellationToken cancel)
+    {
+        var began = time.GetTimestamp();
+        var wasUp = false;
+        for (var tries = 0; ; tries++)
+        {
+            var next = current.Changed;
+            var status = await StatusAsync(current, model, cancel);
+            if (current.Child.HasExited)
+                return await current.RouterFailureAsync(model.Name, model.Path, mark, wasLoaded: false);
+            if (status is { IsReady: true })
+                return null;
+            if (status is { IsUp: true })
+                wasUp = true;
+            // "failed" is set by exits that were asked for, too; none was since our request.
+            else if (status is not null && (wasUp || status.Failed || time.GetElapsedTime(began) > AcceptedLimit))
+                return await current.ModelFailureAsync(model.RouterId, model.Name, model.Path, mark, wasLoaded: false);
+            await current.WaitAsync(next, tries, cancel);
+        }
+    }
+
+    // Null when the model's own process has answered through the router.
+    private static async Task<LoadFailure?> ProveAsync(
+        RouterProcess current, ModelConfig model, long mark, CancellationToken cancel)
+    {
+        for (var tries = 0; ; tries++)
+        {
+            var next = current.Changed;
+            var reply = await current.Client.SlotsAsync(model.RouterId, cancel);
+            // Started with --no-slots, or not a llama-server.
+            if (reply.Status is 404 or 501)
+                reply = await current.Client.ModelPropsAsync(model.RouterId, cancel);
+            if (reply.IsOk)
+                return null;
+            if (current.Child.HasExited)
+                return await current.RouterFailureAsync(model.Name, model.Path, mark, wasLoaded: false);
+            if (await StatusAsync(current, model, cancel) is { IsUp: false })
+                return await current.ModelFailureAsync(model.RouterId, model.Name, model.Path, mark, wasLoaded: false);
+            await current.WaitAsync(next, tries, cancel);
+        }
+    }
+
+    private static async Task<RouterModel?> StatusAsync(
+        RouterProcess current, ModelConfig model, CancellationToken cancel) =>
+        (await current.Client.ModelsAsync(cancel))?.FirstOrDefault(
+            item => string.Equals(item.Id, model.RouterId, StringComparison.Ordinal));
+
+    private LoadFailure Refused(RouterReply reply, string message, ModelConfig model) => new(
+        LoadFailureReason.Unknown,
+        // The body of an unknown model is that of an unknown route: "File Not Found".
+        reply.Status == 404
+            ? $"llama-server's router has no model '{model.RouterId}': it is neither in the preset file nor in models_dir."
+            : $"llama-server refused to load '{model.RouterId}': {(message.Length > 0 ? message : $"HTTP status {reply.Status}")}.",
+        log.Tail(20));
+
+    // Runs as long as the router does.
+    private async Task WatchAsync(RouterProcess current)
+    {
+        while (!current.Child.HasExited)
+        {
+            var next = current.Changed;
+            if (Volatile.Read(ref loaded) is { } held
+                && await current.Client.ModelsAsync(CancellationToken.None) is { } models
+                && !models.Any(item => item.Id == held.Model.RouterId && item.IsUp)
+                && Interlocked.CompareExchange(ref loaded, null, held) == held)
+            {
+                var failure = await current.ModelFailureAsync(
+                    held.Model.RouterId, held.Model.Name, held.Model.Path, held.Mark, wasLoaded: true);
+                Report(held, failure);
+            }
+            await Task.WhenAny(next, current.Child.Exited);
+        }
+        var status = await current.Child.Exited;
+        LlamaLog.RouterEnded(logger, status);
+        if (Interlocked.Exchange(ref loaded, null) is { } lost)
+            Report(lost, await current.RouterFailureAsync(lost.Model.Name, lost.Model.Path, lost.Mark, wasLoaded: true));
+        await current.DisposeAsync();
+    }
+
+    private void Report(Loaded lost, LoadFailure failure)
+    {
+        LlamaLog.Lost(logger, lost.Model.Name, failure.Error);
+        onLost(new ModelLost(lost.Instance, failure));
+    }
+}

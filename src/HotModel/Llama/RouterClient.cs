@@ -1,0 +1,220 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace HotModel.Llama;
+
+/// <param name="Status">0 where no answer came: refused, cut off, timed out.</param>
+internal readonly record struct RouterReply(int Status, ReadOnlyMemory<byte> Body)
+{
+    public bool IsOk => Status == 200;
+
+    /// <summary>The text of <c>{"error":{"message":…}}</c>, or null.</summary>
+    public string? ErrorMessage
+    {
+        get
+        {
+            try
+            {
+                using var document = JsonDocument.Parse(Body);
+                return document.RootElement.ValueKind == JsonValueKind.Object
+                    && document.RootElement.TryGetProperty("error", out var error)
+                    && error.ValueKind == JsonValueKind.Object
+                    && error.TryGetProperty("message", out var message)
+                    && message.ValueKind == JsonValueKind.String ? message.GetString() : null;
+            }
+            catch (JsonException)
+            {
+                return null;
+            }
+        }
+    }
+}
+
+internal enum SlotsState
+{
+    /// <summary>No answer, an error, or the route is switched off.</summary>
+    Unknown,
+    Idle,
+    Busy,
+}
+
+/// <summary>llama-server over HTTP, as far as loading and unloading need it. An answer that does not come is a value.</summary>
+internal sealed class RouterClient : IDisposable
+{
+    // llama-server closes a connection that is idle for 5 s; one that we drop earlier is never cut under a request.
+    private static readonly TimeSpan IdleLimit = TimeSpan.FromSeconds(2);
+
+    // /models is the largest answer: about 1 KB a model.
+    private const int BodyBytesMax = 16 * 1024 * 1024;
+
+    // The router answers each of these within milliseconds; a load at the limit may evict first (stop-timeout).
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(30);
+
+    private readonly Uri address;
+    private readonly string? key;
+    private readonly TimeProvider time;
+    private readonly HttpMessageInvoker invoker;
+
+    public RouterClient(Uri address, string? key, TimeProvider time)
+    {
+        this.address = address;
+        this.key = key;
+        this.time = time;
+        invoker = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            PooledConnectionIdleTimeout = IdleLimit,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            ActivityHeadersPropagator = null,
+            ConnectCallback = ConnectAsync,
+        });
+    }
+
+    public Task<RouterReply> GetAsync(string path, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Get, path, null, cancel);
+
+    public Task<RouterReply> PropsAsync(CancellationToken cancel) => GetAsync("props", cancel);
+
+    /// <returns>Null where no list came.</returns>
+    public async Task<IReadOnlyList<RouterModel>?> ModelsAsync(CancellationToken cancel)
+    {
+        var reply = await GetAsync("models", cancel);
+        return reply.IsOk ? RouterModels.Parse(reply.Body) : null;
+    }
+
+    public Task<RouterReply> LoadAsync(string id, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, "models/load", id, cancel);
+
+    public Task<RouterReply> UnloadAsync(string id, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, "models/unload", id, cancel);
+
+    /// <summary>Without autoload=false the question itself would load the model and evict another.</summary>
+    public Task<RouterReply> SlotsAsync(string id, CancellationToken cancel) =>
+        GetAsync($"slots?model={Uri.EscapeDataString(id)}&autoload=false", cancel);
+
+    public Task<RouterReply> ModelPropsAsync(string id, CancellationToken cancel) =>
+        GetAsync($"props?model={Uri.EscapeDataString(id)}&autoload=false", cancel);
+
+    public static SlotsState ReadSlots(RouterReply reply)
+    {
+        if (!reply.IsOk)
+            return SlotsState.Unknown;
+        try
+        {
+            using var document = JsonDocument.Parse(reply.Body);
+            if (document.RootElement.ValueKind != JsonValueKind.Array)
+                return SlotsState.Unknown;
+            foreach (var slot in document.RootElement.EnumerateArray())
+            {
+                if (slot.ValueKind == JsonValueKind.Object
+                    && slot.TryGetProperty("is_processing", out var busy) && busy.ValueKind == JsonValueKind.True)
+                    return SlotsState.Busy;
+            }
+            return SlotsState.Idle;
+        }
+        catch (JsonException)
+        {
+            return SlotsState.Unknown;
+        }
+    }
+
+    /// <summary>Opens the event stream. llama-server sends the head of its answer only with the first event.</summary>
+    /// <returns>The answer, its body unread; null where none came.</returns>
+    public async Task<HttpResponseMessage?> EventsAsync(CancellationToken cancel)
+    {
+        using var request = Request(HttpMethod.Get, "models/sse", null);
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/event-stream"));
+        try
+        {
+            return await invoker.SendAsync(request, cancel);
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
+
+    public void Dispose() => invoker.Dispose();
+
+    // The event stream may be silent for days; keep-alive is what notices a server that is gone without a word.
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+            await socket.ConnectAsync(context.DnsEndPoint, cancel);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<RouterReply> SendAsync(HttpMethod method, string path, string? model, CancellationToken cancel)
+    {
+        using var limit = new CancellationTokenSource(AnswerLimit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        try
+        {
+            using var request = Request(method, path, model);
+            using var response = await invoker.SendAsync(request, either.Token);
+            await using var body = await response.Content.ReadAsStreamAsync(either.Token);
+            return new RouterReply((int)response.StatusCode, await ReadAsync(body, either.Token));
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            return default;
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return default;
+        }
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> ReadAsync(Stream body, CancellationToken cancel)
+    {
+        var buffer = new byte[4096];
+        var length = 0;
+        int count;
+        while ((count = await body.ReadAsync(buffer.AsMemory(length), cancel)) > 0)
+        {
+            length += count;
+            if (length > BodyBytesMax)
+                throw new HttpRequestException("the answer of llama-server is too long");
+            if (length == buffer.Length)
+                Array.Resize(ref buffer, buffer.Length * 2);
+        }
+        return buffer.AsMemory(0, length);
+    }
+
+    private HttpRequestMessage Request(HttpMethod method, string path, string? model)
+    {
+        var request = new HttpRequestMessage(method, new Uri(address, path));
+        if (key is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        if (model is not null)
+        {
+            var body = new MemoryStream();
+            using (var json = new Utf8JsonWriter(body))
+            {
+                json.WriteStartObject();
+                json.WriteString("model", model);
+                json.WriteEndObject();
+            }
+            request.Content = new ByteArrayContent(body.ToArray());
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        }
+        return request;
+    }
+}
