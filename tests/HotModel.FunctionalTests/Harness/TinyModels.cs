@@ -17,7 +17,13 @@ internal static class TinyModels
         Directory.CreateDirectory(folder);
         var slow = new TinyModel
         {
-            Name = "slow", Seed = 4, Layers = 8, Embedding = 512, FeedForward = 1536, Heads = 8, KvHeads = 2,
+            Name = "slow",
+            Seed = 4,
+            Layers = 8,
+            Embedding = 512,
+            FeedForward = 1536,
+            Heads = 8,
+            KvHeads = 2,
         };
         Write(folder, new TinyModel { Name = "a", Seed = 1 });
         Write(folder, new TinyModel { Name = "b", Seed = 2 });
