@@ -1,1 +1,79 @@
-System.Console.WriteLine("tiny");
+using System.Diagnostics;
+using System.Globalization;
+
+namespace TinyGguf;
+
+internal static class Program
+{
+    private const string Usage = """
+        usage: TinyGguf OUT [--layers N] [--embd N] [--ff N] [--heads N] [--kv-heads N]
+                            [--vocab N] [--ctx N] [--seed N] [--type f16|q8_0] [--name NAME]
+                            [--calls-tools]
+
+        Writes a llama-architecture GGUF with random weights that llama-server loads.
+        """;
+
+    private static int Main(string[] args)
+    {
+        if (args.Length == 0 || args[0].StartsWith('-'))
+            return Fail(Usage);
+        try
+        {
+            var model = Parse(args.AsSpan(1));
+            var started = Stopwatch.GetTimestamp();
+            model.Write(args[0]);
+            var bytes = new FileInfo(args[0]).Length;
+            var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{args[0]} {bytes} bytes in {seconds:0.00} s"));
+            return 0;
+        }
+        catch (ArgumentException e)
+        {
+            return Fail(e.Message);
+        }
+        catch (IOException e)
+        {
+            return Fail(e.Message);
+        }
+    }
+
+    private static TinyModel Parse(ReadOnlySpan<string> options)
+    {
+        var model = new TinyModel();
+        for (var i = 0; i < options.Length; i += 2)
+        {
+            if (options[i] == "--calls-tools")
+            {
+                model = model with { CallsTools = true };
+                i--;
+                continue;
+            }
+            if (i + 1 == options.Length)
+                throw new ArgumentException($"{options[i]} needs a value");
+            var value = options[i + 1];
+            int Number() => int.TryParse(value, CultureInfo.InvariantCulture, out var n)
+                ? n : throw new ArgumentException($"not a number: {value}");
+            model = options[i] switch
+            {
+                "--layers" => model with { Layers = Number() },
+                "--embd" => model with { Embedding = Number() },
+                "--ff" => model with { FeedForward = Number() },
+                "--heads" => model with { Heads = Number() },
+                "--kv-heads" => model with { KvHeads = Number() },
+                "--vocab" => model with { Vocabulary = Number() },
+                "--ctx" => model with { Context = Number() },
+                "--seed" => model with { Seed = Number() },
+                "--type" => model with { Type = TensorTypes.Parse(value) },
+                "--name" => model with { Name = value },
+                _ => throw new ArgumentException($"unknown option {options[i]}\n{Usage}"),
+            };
+        }
+        return model;
+    }
+
+    private static int Fail(string message)
+    {
+        Console.Error.WriteLine(message);
+        return 2;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+
+namespace FakeLlamaServer;
+
+/// <summary>POST /v1/chat/completions, in the router and in process mode.</summary>
+internal static class ChatEndpoint
+{
+    // What the router's clients really get when a model's process ends under a stream: no "data:", no [DONE].
+    private const string ProxyError = "proxy error: Failed to read connection";
+    private const int ChunksBeforeFault = 3;
+
+    /// <param name="context">The request.</param>
+    /// <param name="request">Its body.</param>
+    /// <param name="model">Whose words and faults.</param>
+    /// <param name="faults">What goes wrong.</param>
+    /// <param name="kill">Ends the model's process.</param>
+    /// <param name="ended">Cancelled when the model's process ends.</param>
+    public static async Task AnswerAsync(
+        HttpContext context, JsonObject request, string model, Faults faults, Action kill, CancellationToken ended)
+    {
+        var answer = new ChatAnswer(request, model);
+        var delay = TimeSpan.FromMilliseconds(faults.TakeNumber("stream-delay", model) ?? 0);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ended);
+        try
+        {
+            if (answer.IsStream)
+            {
+                await StreamAsync(context, answer, model, faults, kill, delay, either.Token);
+                return;
+            }
+            await Task.Delay(delay * answer.Words, either.Token);
+            if (faults.Take("die-on-chat", model))
+                kill();
+            either.Token.ThrowIfCancellationRequested();
+            await Replies.Json(context, answer.Whole());
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            await (context.Response.HasStarted
+                ? context.Response.WriteAsync(ProxyError, context.RequestAborted)
+                : Replies.ServerError(context, ProxyError));
+        }
+        catch (OperationCanceledException)
+        {
+            // The client left.
+        }
+    }
+
+    private static async Task StreamAsync(
+        HttpContext context,
+        ChatAnswer answer,
+        string model,
+        Faults faults,
+        Action kill,
+        TimeSpan delay,
+        CancellationToken stop)
+    {
+        context.Response.ContentType = "text/event-stream";
+        var sent = 0;
+        var resetAfter = faults.TakeNumber("stream-reset-after", model);
+        foreach (var chunk in answer.Chunks())
+        {
+            if (delay > TimeSpan.Zero)
+                await Task.Delay(delay, stop);
+            stop.ThrowIfCancellationRequested();
+            await context.Response.WriteAsync($"data: {chunk.ToJsonString()}\n\n", stop);
+            await context.Response.Body.FlushAsync(stop);
+            sent++;
+            if (sent == resetAfter)
+                context.Abort();
+            if (sent != ChunksBeforeFault)
+                continue;
+            if (faults.Take("stream-stalls", model))
+                await Task.Delay(Timeout.InfiniteTimeSpan, stop);
+            if (faults.Take("die-on-chat", model))
+                kill();
+            if (faults.Take("proxy-error-in-stream", model))
+            {
+                await context.Response.WriteAsync(ProxyError, stop);
+                return;
+            }
+        }
+        await context.Response.WriteAsync("data: [DONE]\n\n", stop);
+    }
+}

@@ -1,0 +1,57 @@
+using System.Globalization;
+
+namespace FakeLlamaServer;
+
+/// <summary>What the fake reads of llama-server's command line; every other flag is accepted and ignored.</summary>
+internal sealed record FakeOptions
+{
+    public string Host { get; private init; } = "127.0.0.1";
+    public int Port { get; private init; } = 8080;
+    public string? Preset { get; private init; }
+    public string? ModelsDir { get; private init; }
+    /// <summary>Set in process mode (-m): one model, no router.</summary>
+    public string? ModelPath { get; private init; }
+    public string? Alias { get; private init; }
+    public string? ApiKey { get; private init; } = Environment.GetEnvironmentVariable("LLAMA_API_KEY");
+    public string? LogPath { get; private init; } = Environment.GetEnvironmentVariable("FAKE_LOG");
+    public Faults Faults { get; private init; } = new(Environment.GetEnvironmentVariable("FAKE_FAULTS"));
+
+    public static FakeOptions Parse(string[] args)
+    {
+        var options = new FakeOptions();
+        for (var i = 0; i < args.Length - 1; i++)
+        {
+            var value = args[i + 1];
+            options = args[i] switch
+            {
+                "--host" => options with { Host = value },
+                "--port" => options with { Port = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--models-preset" => options with { Preset = value },
+                "--models-dir" => options with { ModelsDir = value },
+                "-m" or "--model" => options with { ModelPath = value },
+                "-a" or "--alias" => options with { Alias = value },
+                "--api-key" => options with { ApiKey = value },
+                "--fault" => options with { Faults = new Faults(value) },
+                "--fake-log" => options with { LogPath = value },
+                _ => options,
+            };
+        }
+        return options;
+    }
+
+    /// <summary>Ids and files of the models that a router with these options would list.</summary>
+    public IEnumerable<(string Id, string Path)> ListModels()
+    {
+        string? section = null;
+        foreach (var line in Preset is null ? [] : File.ReadLines(Preset).Select(l => l.Trim()))
+        {
+            if (line.StartsWith('[') && line.EndsWith(']'))
+                section = line[1..^1];
+            else if (section is not (null or "*") && line.Split('=', 2) is [var key, var path]
+                && key.Trim() is "model" or "m")
+                yield return (section, path.Trim());
+        }
+        foreach (var file in ModelsDir is null ? [] : Directory.GetFiles(ModelsDir, "*.gguf"))
+            yield return (Path.GetFileNameWithoutExtension(file), file);
+    }
+}

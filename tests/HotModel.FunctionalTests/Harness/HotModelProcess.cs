@@ -1,0 +1,162 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace HotModel.FunctionalTests.Harness;
+
+/// <summary>A running "hotmodel serve". Disposing it ends it and proves that it left no process behind.</summary>
+internal sealed class HotModelProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20);
+
+    private readonly Process process;
+    private readonly StringBuilder log = new();
+    private bool mayFail;
+
+    private HotModelProcess(Setup setup, Process process)
+    {
+        Setup = setup;
+        this.process = process;
+        Api = new Api(new Uri($"http://127.0.0.1:{setup.Port}/"));
+    }
+
+    public Setup Setup { get; }
+    public Api Api { get; }
+    public int Pid => process.Id;
+
+    public string Log
+    {
+        get
+        {
+            lock (log)
+                return log.ToString();
+        }
+    }
+
+    /// <summary>The server process that hotmodel started, router or model.</summary>
+    public ProcessEntry Server => ProcessTree.All().Single(e => e.Parent == Pid);
+
+    /// <summary>The process that holds the model, below the router.</summary>
+    public ProcessEntry ModelChild => ProcessTree.All().Single(e => e.Parent == Server.Pid);
+
+    /// <summary>Ready to answer chats with the setup's active model, if it has one.</summary>
+    public static async Task<HotModelProcess> StartAsync(Setup setup)
+    {
+        var hotmodel = await StartWithoutModelAsync(setup);
+        if (setup.ActiveModel is { } model)
+            await hotmodel.ActiveAsync(model);
+        return hotmodel;
+    }
+
+    /// <summary>As soon as /health answers, whatever it says.</summary>
+    public static async Task<HotModelProcess> StartWithoutModelAsync(Setup setup)
+    {
+        if (!File.Exists(setup.ConfigPath))
+            setup.Write();
+        var hotmodel = new HotModelProcess(setup, Launch(setup));
+        hotmodel.CollectLog();
+        try
+        {
+            await Until.True(hotmodel.IsAnsweringAsync, StartLimit);
+        }
+        catch
+        {
+            await hotmodel.KillAsync();
+            throw new InvalidOperationException("hotmodel did not start:\n" + hotmodel.Log);
+        }
+        return hotmodel;
+    }
+
+    public Task ActiveAsync(string model) => Until.True(
+        async () => (string?)(await Api.GetAsync("admin/state")).Json["active_model"] == model
+            && (bool?)(await Api.GetAsync("admin/state")).Json["switching"] == false,
+        StartLimit,
+        $"{model} is active; the log:\n{Log}");
+
+    /// <summary>SIGKILL; nothing is expected of its exit code afterwards.</summary>
+    public async Task KillAsync()
+    {
+        mayFail = true;
+        if (!process.HasExited)
+            process.Kill();
+        await process.WaitForExitAsync();
+    }
+
+    /// <summary>SIGTERM; the exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        ProcessTree.Send(Pid, Signal.Terminate);
+        using var limit = new CancellationTokenSource(StopLimit);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            Assert.Fail($"hotmodel did not end within {StopLimit.TotalSeconds} s of SIGTERM:\n{Log}");
+        }
+        return process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Api.Dispose();
+        var exitCode = process.HasExited ? process.ExitCode : await StopAsync();
+        process.Dispose();
+        var left = ProcessTree.Marked(Setup.Folder);
+        foreach (var entry in left)
+            ProcessTree.Send(entry.Pid, Signal.Kill);
+        if (TestContext.Current.TestState?.Result == TestResult.Failed)
+            TestContext.Current.SendDiagnosticMessage(Log);
+        Directory.Delete(Setup.Folder, recursive: true);
+        if (!mayFail)
+            Assert.True(exitCode == 0, $"exit code {exitCode}:\n{Log}");
+        Assert.True(left.Count == 0, "left running: " + string.Join("; ", left.Select(e => e.CommandLine)));
+    }
+
+    private static Process Launch(Setup setup)
+    {
+        var start = new ProcessStartInfo(Programs.HotModel)
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+            // Another than the configuration's, so that a path resolved against it shows.
+            WorkingDirectory = "/",
+        };
+        foreach (var argument in (ReadOnlySpan<string>)["serve", "--config", setup.ConfigPath])
+            start.ArgumentList.Add(argument);
+        start.Environment["HOTMODEL_TEST_FOLDER"] = setup.Folder;
+        return Process.Start(start)!;
+    }
+
+    private void CollectLog()
+    {
+        process.OutputDataReceived += (_, line) => Add(line.Data);
+        process.ErrorDataReceived += (_, line) => Add(line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+
+        void Add(string? line)
+        {
+            lock (log)
+                log.AppendLine(line);
+        }
+    }
+
+    private async Task<bool> IsAnsweringAsync()
+    {
+        if (process.HasExited)
+            throw new InvalidOperationException($"exit code {process.ExitCode}");
+        try
+        {
+            await Api.GetAsync("health");
+            return true;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Text;
+
+namespace HotModel.FunctionalTests.Harness;
+
+/// <summary>What a test's hotmodel.toml says beyond the defaults; lines are TOML.</summary>
+internal sealed class Setup
+{
+    private readonly Dictionary<string, (string? File, string Lines)> models = [];
+
+    /// <summary>Its files; also the mark by which its processes are known.</summary>
+    public string Folder { get; } = Directory.CreateTempSubdirectory("hotmodel-test-").FullName;
+    public int Port { get; } = Ports.Next();
+    public int RouterPort { get; } = Ports.Next();
+    public string ConfigPath => Path.Combine(Folder, "hotmodel.toml");
+    public string DatabaseFolder => Path.Combine(Folder, "state");
+    public string FakeLogPath => Path.Combine(Folder, "fake.log");
+
+    public string? ActiveModel { get; init; } = "a";
+    public string Server { get; init; } = "";
+    public string Session { get; init; } = "";
+    public string Preset { get; init; } = "";
+    public string Llama { get; init; } = "";
+    public string Router { get; init; } = "";
+    public bool ProcessMode { get; init; }
+    /// <summary>Null: the real llama-server. Else the fake one with these faults ("" for none).</summary>
+    public string? FakeFaults { get; init; }
+    public string? RouterExtraArgs { get; init; }
+
+    /// <summary>A model of <see cref="TinyModels"/>, under its own name or another.</summary>
+    public Setup Tiny(string name, string? tiny = null, string lines = "") =>
+        Add(name, FakeFaults is null ? TinyModels.File(tiny ?? name) : null, lines);
+
+    /// <summary>A model whose file is what the test puts at <see cref="ModelPath"/>, or missing.</summary>
+    public Setup Model(string name, string lines = "") => Add(name, null, lines);
+
+    public string ModelPath(string name) => Path.Combine(Folder, name + ".gguf");
+
+    private Setup Add(string name, string? file, string lines)
+    {
+        models.Add(name, (file, lines));
+        return this;
+    }
+
+    public void Write()
+    {
+        if (models.Count == 0)
+            Tiny("a").Tiny("b");
+        foreach (var (name, (file, _)) in models)
+        {
+            // A copy in the folder, so that the path on the model's command line names this test.
+            if (file is not null)
+                File.Copy(file, ModelPath(name));
+            else if (FakeFaults is not null)
+                File.WriteAllText(ModelPath(name), "GGUF");
+        }
+        File.WriteAllText(ConfigPath, Toml());
+    }
+
+    private string Toml()
+    {
+        var toml = new StringBuilder();
+        var active = ActiveModel is null ? "" : $"active_model = \"{ActiveModel}\"";
+        Section("server", Line("port", Port), "state_path = \"state/state.json\"", active, Server);
+        Section("session", Session);
+        Section("preset", Preset);
+        var binary = FakeFaults is null ? Programs.LlamaServer : Programs.FakeLlamaServer;
+        var mode = ProcessMode ? "backend_mode = \"process\"" : "";
+        Section("llama", $"binary = \"{binary}\"", mode, Llama);
+        Section("router", Line("port", RouterPort), "ctx_size = 4096", ExtraArgs(RouterExtraArgs), Router);
+        foreach (var (name, (_, lines)) in models)
+        {
+            var port = ProcessMode ? Line("port", Ports.Next()) : "";
+            var args = ProcessMode ? ExtraArgs(null) : "";
+            Section($"models.{name}", $"path = \"{name}.gguf\"", "ctx_size = 4096", port, args, lines);
+        }
+        return toml.ToString();
+
+        void Section(string name, params ReadOnlySpan<string> lines)
+        {
+            toml.Append(CultureInfo.InvariantCulture, $"[{name}]\n");
+            foreach (var line in lines)
+                toml.Append(line).Append(line.Length > 0 ? "\n" : "");
+            toml.Append('\n');
+        }
+    }
+
+    private string ExtraArgs(string? own)
+    {
+        var list = own is null ? new List<string>() : [own];
+        if (FakeFaults is not null)
+            list.Add($"\"--fake-log\", \"{FakeLogPath}\"");
+        if (FakeFaults is { Length: > 0 })
+            list.Add($"\"--fault\", \"{FakeFaults}\"");
+        return list.Count == 0 ? "" : $"extra_args = [{string.Join(", ", list)}]";
+    }
+
+    private static string Line(string key, int value) => string.Create(CultureInfo.InvariantCulture, $"{key} = {value}");
+}

@@ -1,0 +1,191 @@
+namespace TinyGguf;
+
+/// <summary>A llama-architecture model with random weights. The same values give the same bytes.</summary>
+public sealed record TinyModel
+{
+    private const int Alignment = 32;
+
+    // With "tools" in the template llama-server can force a tool call by grammar, whatever the weights say.
+    private const string ChatTemplate =
+        "{% if tools %}<|im_start|>system\n# Tools\n\nThe functions are within <tools></tools>:\n<tools>\n"
+        + "{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}</tools>\n\n"
+        + "For each call return a JSON object within <tool_call></tool_call>:\n<tool_call>\n"
+        + "{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n{% endif %}"
+        + "{% for m in messages %}"
+        + "{% if m.role == 'tool' %}<|im_start|>user\n<tool_response>\n{{ m.content }}\n</tool_response><|im_end|>\n"
+        + "{% elif m.tool_calls %}<|im_start|>assistant\n{% if m.content %}{{ m.content }}\n{% endif %}"
+        + "{% for call in m.tool_calls %}<tool_call>\n{\"name\": \"{{ call.function.name }}\", "
+        + "\"arguments\": {{ call.function.arguments | tojson }}}\n</tool_call>\n{% endfor %}<|im_end|>\n"
+        + "{% else %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endif %}"
+        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+    public int Layers { get; init; } = 2;
+    public int Embedding { get; init; } = 64;
+    public int FeedForward { get; init; } = 128;
+    public int Heads { get; init; } = 4;
+    public int KvHeads { get; init; } = 2;
+    public int Vocabulary { get; init; } = 1024;
+    /// <summary>The context length the model claims to be trained for.</summary>
+    public int Context { get; init; } = 8192;
+    public int Seed { get; init; } = 1;
+    public TensorType Type { get; init; } = TensorType.F16;
+    public string Name { get; init; } = "tiny";
+    /// <summary>Ends its answer wherever it may and else calls a tool: under tool_choice "required", one call, then the end.</summary>
+    public bool CallsTools { get; init; }
+
+    private readonly record struct Tensor(string Name, int Columns, int Rows, TensorType Type)
+    {
+        public long Bytes => TensorTypes.Bytes(Type, (long)Columns * Math.Max(Rows, 1));
+    }
+
+    /// <summary>Writes the file under a temporary name first: one with the final name is always whole.</summary>
+    public void Write(string path)
+    {
+        Check();
+        var partial = path + ".partial";
+        using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
+            Write(file);
+        File.Move(partial, path, overwrite: true);
+    }
+
+    private void Check()
+    {
+        if (Layers < 1 || Heads < 1 || KvHeads < 1 || Context < 1)
+            throw new ArgumentException("--layers, --heads, --kv-heads and --ctx must be positive");
+        if (Embedding % Heads != 0 || Heads % KvHeads != 0 || Embedding / Heads % 2 != 0)
+            throw new ArgumentException("--embd must be an even multiple of --heads, and --heads one of --kv-heads");
+        if (CallsTools && Type != TensorType.F16)
+            throw new ArgumentException("--calls-tools needs --type f16");
+        if (Embedding % TensorTypes.BlockValues != 0 || FeedForward % TensorTypes.BlockValues != 0)
+            throw new ArgumentException($"--embd and --ff must be multiples of {TensorTypes.BlockValues}");
+    }
+
+    private void Write(Stream file)
+    {
+        var random = new SplitMix((ulong)Seed);
+        var vocabulary = new Vocabulary(Vocabulary, random);
+        var tensors = Tensors().ToArray();
+        using var metadata = Metadata(vocabulary);
+        using var writer = new BinaryWriter(file, System.Text.Encoding.UTF8, leaveOpen: true);
+        writer.Write("GGUF"u8);
+        writer.Write(3u);
+        writer.Write((ulong)tensors.Length);
+        writer.Write(metadata.Count);
+        metadata.CopyTo(file);
+        WriteDirectory(writer, tensors);
+        writer.Flush();
+        Pad(file);
+        var weights = new Weights(Type, random);
+        foreach (var tensor in tensors)
+            WriteData(file, tensor, weights, vocabulary);
+    }
+
+    private GgufMetadata Metadata(Vocabulary vocabulary)
+    {
+        var metadata = new GgufMetadata();
+        metadata.Add("general.architecture", "llama");
+        metadata.Add("general.name", Name);
+        metadata.Add("general.alignment", (uint)Alignment);
+        metadata.Add("general.file_type", TensorTypes.FileType(Type));
+        metadata.Add("llama.context_length", (uint)Context);
+        metadata.Add("llama.embedding_length", (uint)Embedding);
+        metadata.Add("llama.block_count", (uint)Layers);
+        metadata.Add("llama.feed_forward_length", (uint)FeedForward);
+        metadata.Add("llama.attention.head_count", (uint)Heads);
+        metadata.Add("llama.attention.head_count_kv", (uint)KvHeads);
+        metadata.Add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+        metadata.Add("llama.rope.dimension_count", (uint)(Embedding / Heads));
+        metadata.Add("llama.rope.freq_base", 10000f);
+        metadata.Add("llama.vocab_size", (uint)vocabulary.Tokens.Count);
+        metadata.Add("tokenizer.ggml.model", "llama");
+        metadata.Add("tokenizer.ggml.tokens", vocabulary.Tokens);
+        metadata.Add("tokenizer.ggml.scores", vocabulary.Scores);
+        metadata.Add("tokenizer.ggml.token_type", vocabulary.Types);
+        metadata.Add("tokenizer.ggml.unknown_token_id", 0u);
+        metadata.Add("tokenizer.ggml.bos_token_id", 1u);
+        metadata.Add("tokenizer.ggml.eos_token_id", 2u);
+        metadata.Add("tokenizer.ggml.eot_token_id", 4u);
+        metadata.Add("tokenizer.ggml.add_bos_token", true);
+        metadata.Add("tokenizer.ggml.add_space_prefix", false);
+        metadata.Add("tokenizer.chat_template", ChatTemplate);
+        return metadata;
+    }
+
+    private IEnumerable<Tensor> Tensors()
+    {
+        var kv = Embedding / Heads * KvHeads;
+        yield return new("token_embd.weight", Embedding, Vocabulary, Type);
+        for (var layer = 0; layer < Layers; layer++)
+        {
+            var block = $"blk.{layer}.";
+            yield return new(block + "attn_norm.weight", Embedding, 0, TensorType.F32);
+            yield return new(block + "attn_q.weight", Embedding, Embedding, Type);
+            yield return new(block + "attn_k.weight", Embedding, kv, Type);
+            yield return new(block + "attn_v.weight", Embedding, kv, Type);
+            yield return new(block + "attn_output.weight", Embedding, Embedding, Type);
+            yield return new(block + "ffn_norm.weight", Embedding, 0, TensorType.F32);
+            yield return new(block + "ffn_gate.weight", Embedding, FeedForward, Type);
+            yield return new(block + "ffn_up.weight", Embedding, FeedForward, Type);
+            yield return new(block + "ffn_down.weight", FeedForward, Embedding, Type);
+        }
+        yield return new("output_norm.weight", Embedding, 0, TensorType.F32);
+        yield return new("output.weight", Embedding, Vocabulary, Type);
+    }
+
+    private static void WriteDirectory(BinaryWriter writer, Tensor[] tensors)
+    {
+        ulong offset = 0;
+        foreach (var tensor in tensors)
+        {
+            GgufMetadata.WriteText(writer, tensor.Name);
+            writer.Write(tensor.Rows == 0 ? 1u : 2u);
+            writer.Write((ulong)tensor.Columns);
+            if (tensor.Rows != 0)
+                writer.Write((ulong)tensor.Rows);
+            writer.Write((uint)tensor.Type);
+            writer.Write(offset);
+            offset += ((ulong)tensor.Bytes + Alignment - 1) / Alignment * Alignment;
+        }
+    }
+
+    private void WriteData(Stream file, Tensor tensor, Weights weights, Vocabulary vocabulary)
+    {
+        if (tensor.Type == TensorType.F32)
+        {
+            Weights.WriteOnes(file, tensor.Columns);
+        }
+        else if (CallsTools && tensor.Name is "token_embd.weight" or "output.weight")
+        {
+            WritePreferences(file, tensor, weights, vocabulary);
+        }
+        else
+        {
+            // The model says words only: the rows of all other tokens are zero and never the largest, so that no answer
+            // ends before max_tokens.
+            var silent = tensor.Name == "output.weight" ? tensor.Bytes / tensor.Rows * vocabulary.FirstWord : 0;
+            Weights.WriteZeros(file, silent);
+            weights.WriteRandom(file, tensor.Bytes - silent);
+        }
+        Pad(file);
+    }
+
+    /// <remarks>
+    /// Every token's embedding is large in dimension 0 and small elsewhere, so the hidden state is too, and a token's
+    /// output weight there is its logit for ever: a fixed order of preference, which llama-server's tool grammar then
+    /// walks along.
+    /// </remarks>
+    private static void WritePreferences(Stream file, Tensor tensor, Weights weights, Vocabulary vocabulary)
+    {
+        var isOutput = tensor.Name == "output.weight";
+        for (var token = 0; token < tensor.Rows; token++)
+        {
+            Weights.WriteHalf(file, isOutput ? vocabulary.Preference(token) : 4f);
+            if (isOutput)
+                Weights.WriteZeros(file, tensor.Bytes / tensor.Rows - 2);
+            else
+                weights.WriteRandom(file, tensor.Bytes / tensor.Rows - 2);
+        }
+    }
+
+    private static void Pad(Stream file) => Weights.WriteZeros(file, -file.Position & (Alignment - 1));
+}
