@@ -142,7 +142,23 @@ internal sealed class HotModelHost : IAsyncDisposable
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
 
-    private static IBackend CreateBackend(
-        HotModelConfig config, Action<ModelLost> onLost, TimeProvider time, ILoggerFactory logs) =>
-        throw new NotImplementedException();
+    private RouterBackend CreateBackend(
+        HotModelConfig config, Action<ModelLost> onLost, TimeProvider time, ILoggerFactory logs)
+    {
+        var logger = logs.CreateLogger("HotModel.Llama");
+        var log = new ChildLog(config.Server.StateDirectory);
+        var launcher = Own(new Launcher(SelfExecutable.Detect(), log, config.Server.StateDirectory, logger));
+        return new RouterBackend(
+            () => LaunchRouter(config), launcher, log, config.Server.StateDirectory, onLost, time, logger);
+    }
+
+    /// <summary>A user's preset file is handed on as it is; without one it is written at each start of the router.</summary>
+    private static RouterLaunch LaunchRouter(HotModelConfig config)
+    {
+        var preset = config.Router.ModelsPreset;
+        if (preset is null)
+            PresetWriter.Write(config, preset = PresetWriter.PathOf(config));
+        return new RouterLaunch(
+            config.Router.Binary, LlamaArguments.Router(config, preset), config.Router.Host, config.Router.Port);
+    }
 }

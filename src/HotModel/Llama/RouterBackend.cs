@@ -30,6 +30,7 @@ internal sealed class RouterBackend : IBackend
     private volatile RouterProcess? router;
     private Task watching = Task.CompletedTask;
     private Loaded? loaded;
+    private long loadMark;
 
     private sealed record Loaded(long Instance, ModelConfig Model, long Mark);
 
@@ -53,6 +54,8 @@ internal sealed class RouterBackend : IBackend
 
     public IReadOnlyList<int> ProcessIds => router?.Child.Pids ?? [];
 
+    public IReadOnlyList<string> LogTail() => log.Ring.Since(Volatile.Read(ref loadMark));
+
     public async Task<LoadResult> LoadAsync(
         ModelConfig model, long instance, Action<LoadProgress> progress, CancellationToken cancel)
     {
@@ -68,6 +71,7 @@ internal sealed class RouterBackend : IBackend
         var current = router!;
         await ClearAsync(current, cancel);
         var mark = log.Ring.Mark();
+        Volatile.Write(ref loadMark, mark);
         current.Listener = message =>
         {
             if (message is { Progress: { } step } && message.Model == model.RouterId)
