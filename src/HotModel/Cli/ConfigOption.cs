@@ -21,7 +21,9 @@ internal static class ConfigOption
             : DefaultFile,
     };
 
-    /// <summary>The configuration, or null after all errors were written: then return <see cref="BadConfigStatus"/>.</summary>
+    /// <summary>
+    /// The configuration, or null after all errors were written: then return <see cref="BadConfigStatus"/>.
+    /// </summary>
     public static HotModelConfig? Load(ParseResult parsed, Option<string> option) =>
         Load(parsed, option, ProcessEnvironment(), out _);
 

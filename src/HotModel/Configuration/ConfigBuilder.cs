@@ -1,7 +1,8 @@
 namespace HotModel.Configuration;
 
 /// <summary>Values to the typed configuration: defaults that depend on other keys, absolute paths.</summary>
-internal sealed class ConfigBuilder(ConfigValues values, string filePath, IReadOnlyDictionary<string, string> environment)
+internal sealed class ConfigBuilder(
+    ConfigValues values, string filePath, IReadOnlyDictionary<string, string> environment)
 {
     private const int MegabyteBytes = 1024 * 1024;
     private const int ModelCtxSize = 8192;

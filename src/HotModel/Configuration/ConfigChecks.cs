@@ -38,7 +38,8 @@ internal static class ConfigChecks
         if (server.Text("switch_policy") == "zero_overlap" && router.Whole("models_max") != 1)
         {
             errors.Add(router.OriginOf("models_max").Error(
-                "models_max: must be 1 with switch_policy = \"zero_overlap\": the router itself then refuses a second model"));
+                "models_max: must be 1 with switch_policy = \"zero_overlap\": the router itself then refuses a "
+                    + "second model"));
         }
         if (router.Has("no_webui") && router.Has("no_ui"))
         {
@@ -48,7 +49,8 @@ internal static class ConfigChecks
         foreach (var argument in router.Texts("extra_args").Where(ReservedRouterArgs.Contains))
         {
             errors.Add(router.OriginOf("extra_args").Error(
-                $"extra_args: {TomlText.Quote(argument)} is HotModel's own to set; use the key of that name, or leave it out"));
+                $"extra_args: {TomlText.Quote(argument)} is HotModel's own to set; use the key of that name, or "
+                    + "leave it out"));
         }
     }
 
@@ -114,7 +116,8 @@ internal static class ConfigChecks
         {
             var error = values.Models[fault.Model].OriginOf(fault.Key).Error($"{fault.Key}: {fault.Message}");
             // A bad name is a bad router_id too, where that is not set.
-            if (!errors.Any(known => (known.Source, known.Line, known.Column) == (error.Source, error.Line, error.Column)))
+            var place = (error.Source, error.Line, error.Column);
+            if (!errors.Any(known => (known.Source, known.Line, known.Column) == place))
                 errors.Add(error);
         }
     }

@@ -4,9 +4,11 @@ namespace HotModel.Configuration;
 /// <param name="Section">"server", or "models" for the keys of every [models.NAME].</param>
 /// <param name="Default">Null: not set. Text: as the value; the reader applies it.</param>
 /// <param name="Doc">One line for docs/configuration.md.</param>
-/// <param name="Read">The effective value, null where it is not set; the model is given for keys of [models.NAME] only.</param>
+/// <param name="Read">The effective value, null where it is not set; the model is given for keys of [models.NAME]
+/// only.</param>
 internal sealed record ConfigKey(
-    string Section, string Name, KeyType Type, object? Default, string Doc, Func<HotModelConfig, ModelConfig?, object?> Read)
+    string Section, string Name, KeyType Type, object? Default, string Doc,
+    Func<HotModelConfig, ModelConfig?, object?> Read)
 {
     public bool Required { get; init; }
     /// <summary>Today's name, where this is an old one.</summary>
@@ -15,12 +17,16 @@ internal sealed record ConfigKey(
     public string? DefaultDoc { get; init; }
 }
 
-/// <summary>All keys: the reader, `hotmodel check` and the test of docs/configuration.md work from this table.</summary>
+/// <summary>
+/// All keys: the reader, `hotmodel check` and the test of docs/configuration.md work from this table.
+/// </summary>
 internal static class ConfigSchema
 {
     public const string Models = "models";
 
-    /// <summary>Eleven days: above it a .NET timer may refuse the span, and no wait here is meant to be so long.</summary>
+    /// <summary>
+    /// Eleven days: above it a .NET timer may refuse the span, and no wait here is meant to be so long.
+    /// </summary>
     private const double MaxSeconds = 1_000_000;
 
     public static readonly IReadOnlyList<ConfigKey> Keys =
@@ -43,7 +49,8 @@ internal static class ConfigSchema
         new("server", "port", KeyType.Integer(1, 65535), 18080L, "Port that HotModel listens on.",
             (c, _) => c.Server.Port),
         new("server", "state_path", KeyType.Path, ".hotmodel/state.json",
-            "A state file of the older HotModelReplacement, imported once if it exists. Its folder is the state folder.",
+            "A state file of the older HotModelReplacement, imported once if it exists. Its folder is the state "
+                + "folder.",
             (c, _) => c.Server.StatePath),
         new("server", "active_model", KeyType.Word, null,
             "Model loaded at the first start; later starts load the last active one. Not set: start without a model.",
@@ -57,7 +64,8 @@ internal static class ConfigSchema
             "How long a switch waits for the unloaded model's video memory to come back. 0: it does not wait.",
             (c, _) => c.Server.GpuSettleTimeout.TotalSeconds),
         new("server", "gpu_settle_memory_mb", KeyType.Integer(1), null,
-            "Settled means: no more than this is used on all devices together. Not set: the unloaded model's own memory is back.",
+            "Settled means: no more than this is used on all devices together. Not set: the unloaded model's own "
+                + "memory is back.",
             (c, _) => c.Server.GpuSettleMemoryMb),
         new("server", "during_switch", KeyType.Choice("wait", "reject"), "wait",
             "What a request meets during a switch: its turn in a queue, or 503 with Retry-After.",
@@ -84,7 +92,8 @@ internal static class ConfigSchema
         new("session", "max_prompt_tokens", KeyType.Integer(1), null, "Longest prompt, in tokens.",
             (c, _) => c.Session.MaxPromptTokens),
         new("session", "token_budget_mode", KeyType.Choice("auto", "llama", "estimate"), "auto",
-            "Who counts tokens: an estimate that asks the model's tokenizer when it matters, always the tokenizer, or never.",
+            "Who counts tokens: an estimate that asks the model's tokenizer when it matters, always the tokenizer, "
+                + "or never.",
             (c, _) => Lower(c.Session.TokenBudgetMode)),
         new("session", "token_budget_chars_per_token", KeyType.Number(0.1, 100), 4.0,
             "Characters that the estimate counts as one token.", (c, _) => c.Session.CharsPerToken),

@@ -3,7 +3,9 @@ namespace HotModel.Configuration;
 /// <summary>A value of the right type and where it was written.</summary>
 internal readonly record struct ConfigValue(object Value, ConfigOrigin Origin);
 
-/// <summary>What one section sets, defaults behind it. Every key asked for stands in <see cref="ConfigSchema"/>.</summary>
+/// <summary>
+/// What one section sets, defaults behind it. Every key asked for stands in <see cref="ConfigSchema"/>.
+/// </summary>
 /// <param name="Section">"server" and so on; "models" for each model.</param>
 /// <param name="Origin">Where the section begins.</param>
 internal sealed class ConfigSection(string section, ConfigOrigin origin)

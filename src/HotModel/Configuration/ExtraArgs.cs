@@ -33,16 +33,19 @@ internal static class ExtraArgs
         {
             return before.Count == 0
                 ? $"{TomlText.Quote(option)} is no option; write \"--name\", or \"--name\", \"value\""
-                : $"{TomlText.Quote(option)} would be a second value, and a preset holds one per option; write \"--name\", \"value\"";
+                : $"{TomlText.Quote(option)} would be a second value, and a preset holds one per option; write "
+                    + "\"--name\", \"value\"";
         }
         if (option.Contains('='))
-            return $"{TomlText.Quote(option)}: llama-server takes the value as an argument of its own, \"--name\", \"value\"";
+            return $"{TomlText.Quote(option)}: llama-server takes the value as an argument of its own, \"--name\", "
+                + "\"value\"";
         if (!PresetSyntax.IsKey(key))
             return $"{TomlText.Quote(option)} is no option of llama-server";
         if (PresetSyntax.Canonical(key) is "model" or "host" or "port" or "alias" or "api-key")
             return $"{TomlText.Quote(option)} is set by HotModel or by llama-server's router; leave it out";
         if (before.Any(entry => PresetSyntax.Canonical(entry.Key) == PresetSyntax.Canonical(key)))
-            return $"{TomlText.Quote(option)} is given twice, and a preset keeps only the last; join the values with commas";
+            return $"{TomlText.Quote(option)} is given twice, and a preset keeps only the last; join the values "
+                + "with commas";
         return value is not null && PresetSyntax.FaultOfValue(value) is { } fault ? $"{option}: {fault}" : null;
     }
 }

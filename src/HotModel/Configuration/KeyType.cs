@@ -65,7 +65,9 @@ internal sealed record KeyType(KeyKind Kind, double Min, double Max, IReadOnlyLi
         return value is null ? null : InRange(value, ref wrong);
     }
 
-    /// <summary>The value of an environment variable: a list is a JSON array of strings, all else as it stands.</summary>
+    /// <summary>
+    /// The value of an environment variable: a list is a JSON array of strings, all else as it stands.
+    /// </summary>
     public object? FromEnvironment(string text, out string wrong)
     {
         wrong = $"{Quote(text)} is not allowed here";

@@ -21,7 +21,9 @@ internal static class NearestName
 
     private static string Fold(string name) => name.ToLowerInvariant().Replace('-', '_');
 
-    /// <summary>Optimal string alignment: insertions, deletions, replacements and swaps of neighbours count one.</summary>
+    /// <summary>
+    /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours count one.
+    /// </summary>
     private static int Distance(string a, string b)
     {
         var rows = new int[a.Length + 1, b.Length + 1];

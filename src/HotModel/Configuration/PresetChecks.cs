@@ -13,7 +13,8 @@ internal static class PresetChecks
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            var reason = e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file {path}" : e.Message;
+            var isMissing = e is FileNotFoundException or DirectoryNotFoundException;
+            var reason = isMissing ? $"there is no file {path}" : e.Message;
             errors.Add(values["router"].OriginOf("models_preset").Error(
                 $"models_preset: {reason}; name llama-server's preset INI, or leave the key out"));
             return;
@@ -29,7 +30,8 @@ internal static class PresetChecks
         PresetFile preset, HotModelConfig config, ConfigValues values, List<ConfigError> errors)
     {
         var hasDefaultModel = NamesModel(preset.Find(PresetSyntax.Defaults));
-        var names = preset.Sections.Select(section => section.Name).Where(name => name != PresetSyntax.Defaults).ToArray();
+        var names = preset.Sections.Select(section => section.Name)
+            .Where(name => name != PresetSyntax.Defaults).ToArray();
         foreach (var model in config.Models.Values)
         {
             var origin = values.Models[model.Name].OriginOf("router_id");
@@ -51,7 +53,8 @@ internal static class PresetChecks
     }
 
     private static bool NamesModel(PresetSection? section) =>
-        section is not null && section.Entries.Any(entry => PresetSyntax.NamesModel(entry.Key) && entry.Value.Length > 0);
+        section is not null
+        && section.Entries.Any(entry => PresetSyntax.NamesModel(entry.Key) && entry.Value.Length > 0);
 
     private static void WarnOfPaths(PresetFile preset, List<string> warnings)
     {
@@ -60,8 +63,8 @@ internal static class PresetChecks
             if (PresetSyntax.Canonical(entry.Key) != "model" || entry.Value.Length == 0)
                 continue;
             if (!Path.IsPathRooted(entry.Value))
-                warnings.Add($"{preset.Path}:{entry.Line}:1: model: {entry.Value} depends on the folder that hotmodel is "
-                    + "started in; write the whole path");
+                warnings.Add($"{preset.Path}:{entry.Line}:1: model: {entry.Value} depends on the folder that "
+                    + "hotmodel is started in; write the whole path");
             else if (!File.Exists(entry.Value))
                 warnings.Add($"{preset.Path}:{entry.Line}:1: model: there is no file {entry.Value}");
         }
@@ -73,7 +76,8 @@ internal static class PresetChecks
         foreach (var entry in preset.Sections.SelectMany(section => section.Entries))
         {
             if (options.FirstOrDefault(option => option.IsOverriddenBy(entry.Key, entry.Value)) is { } option)
-                warnings.Add($"{preset.Path}:{entry.Line}:1: {entry.Key} = {entry.Value} has no effect: llama-server's own "
+                warnings.Add($"{preset.Path}:{entry.Line}:1: {entry.Key} = {entry.Value} has no effect: "
+                    + "llama-server's own "
                     + $"command line wins, and there [router].{option.ConfigKey} = {option.Value} stands");
         }
     }

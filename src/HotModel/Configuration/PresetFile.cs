@@ -10,7 +10,8 @@ internal sealed record PresetSection(string Name, int Line, IReadOnlyList<Preset
 
 /// <summary>A user's preset INI, read for checks; llama-server gets the file itself.</summary>
 internal sealed record PresetFile(
-    string Path, IReadOnlyList<PresetSection> Sections, IReadOnlyList<ConfigError> Errors, IReadOnlyList<string> Warnings)
+    string Path, IReadOnlyList<PresetSection> Sections, IReadOnlyList<ConfigError> Errors,
+    IReadOnlyList<string> Warnings)
 {
     public PresetSection? Find(string name) => Sections.FirstOrDefault(section => section.Name == name);
 
@@ -34,7 +35,8 @@ internal sealed class PresetReader(string path)
     {
         if (text.StartsWith('\uFEFF'))
         {
-            errors.Add(new ConfigError(path, 1, 1, "begins with a byte order mark, which llama-server refuses; save it without"));
+            errors.Add(new ConfigError(path, 1, 1, "begins with a byte order mark, which llama-server refuses; save "
+                + "it without"));
             text = text[1..];
         }
         var number = 0;
@@ -65,8 +67,8 @@ internal sealed class PresetReader(string path)
         if (end < 0 || name.Length == 0 || (rest.Length > 0 && !PresetSyntax.Comment.Contains(rest[0])))
             Refuse(number, 1, "is no section header; write [name]");
         else if (sections.FirstOrDefault(section => section.Name == name) is { Name: not null } first)
-            Refuse(number, 1, $"section [{name}] is already given in line {first.Line}; llama-server keeps only the last, "
-                + "so write all its keys in one");
+            Refuse(number, 1, $"section [{name}] is already given in line {first.Line}; llama-server keeps only the "
+                + "last, so write all its keys in one");
         else if (name.EndsWith(' '))
             Refuse(number, 1, $"the name of section [{name}] ends with a blank, which llama-server keeps; remove it");
         sections.Add((name, number, []));
@@ -78,14 +80,15 @@ internal sealed class PresetReader(string path)
         var key = equals < 0 ? text : text[..equals].TrimEnd(' ', '\t');
         if (equals < 0 || !PresetSyntax.IsKey(key))
         {
-            Refuse(number, 1, "is no setting; write key = value, the key as on llama-server's command line without dashes");
+            Refuse(number, 1, "is no setting; write key = value, the key as on llama-server's command line without "
+                + "dashes");
             return;
         }
         if (sections.Count == 0)
         {
             if (key != "version")
-                Refuse(number, 1, $"{key} stands before the first section; llama-server makes a model \"default\" of it, "
-                    + "write [*] above it for a default of all models");
+                Refuse(number, 1, $"{key} stands before the first section; llama-server makes a model \"default\" "
+                    + "of it, write [*] above it for a default of all models");
             return;
         }
         var keys = sections[^1].Keys;
@@ -128,7 +131,8 @@ internal sealed class PresetReader(string path)
         foreach (var names in sections.Select(section => section.Name).Distinct()
             .GroupBy(name => name, StringComparer.OrdinalIgnoreCase).Where(names => names.Count() > 1))
         {
-            warnings.Add($"{path}: sections {string.Join(", ", names.Select(name => $"[{name}]"))} differ only in case; "
+            var list = string.Join(", ", names.Select(name => $"[{name}]"));
+            warnings.Add($"{path}: sections {list} differ only in case; "
                 + "they are different models");
         }
     }

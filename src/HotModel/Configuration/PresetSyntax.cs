@@ -1,6 +1,8 @@
 namespace HotModel.Configuration;
 
-/// <summary>llama-server's preset format as llama-server 0.7.0 reads it, which is narrower than INI in general.</summary>
+/// <summary>
+/// llama-server's preset format as llama-server 0.7.0 reads it, which is narrower than INI in general.
+/// </summary>
 /// <remarks>
 /// Tried out on it: a value ends at the first ';' or '#', with no way to escape them; blanks around it are lost; quotes
 /// are part of it; a line may not be indented; a section's name is all between '[' and the first ']', its last blanks
@@ -12,7 +14,9 @@ internal static class PresetSyntax
     public const string Defaults = "*";
     public const string Comment = ";#";
 
-    /// <summary>One name for the spellings of an option that HotModel sets itself, and for those worth comparing.</summary>
+    /// <summary>
+    /// One name for the spellings of an option that HotModel sets itself, and for those worth comparing.
+    /// </summary>
     public static string Canonical(string key) => key switch
     {
         "c" => "ctx-size",

@@ -33,7 +33,8 @@ internal static class PresetWriter
     }
 
     /// <param name="config">Without faults.</param>
-    /// <param name="without">Names of models to leave out: one unknown option makes the whole router refuse to start.</param>
+    /// <param name="without">Names of models to leave out: one unknown option makes the whole router refuse to
+    /// start.</param>
     public static string Render(HotModelConfig config, IReadOnlySet<string>? without = null)
     {
         var text = new StringBuilder()

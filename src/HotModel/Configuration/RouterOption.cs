@@ -27,7 +27,9 @@ internal sealed record RouterOption(string ConfigKey, string Key, string Value, 
         return options;
     }
 
-    /// <summary>True where a preset's entry says otherwise: llama-server lets its command line win over a preset.</summary>
+    /// <summary>
+    /// True where a preset's entry says otherwise: llama-server lets its command line win over a preset.
+    /// </summary>
     public bool IsOverriddenBy(string presetKey, string presetValue)
     {
         var key = PresetSyntax.Canonical(presetKey);

@@ -3,7 +3,9 @@ using Tomlyn.Syntax;
 
 namespace HotModel.Configuration;
 
-/// <summary>Reads the TOML file into <see cref="ConfigValues"/>, by the syntax tree: it alone knows every position.</summary>
+/// <summary>
+/// Reads the TOML file into <see cref="ConfigValues"/>, by the syntax tree: it alone knows every position.
+/// </summary>
 internal sealed class TomlReader
 {
     private readonly string source;
@@ -83,7 +85,8 @@ internal sealed class TomlReader
         return path;
 
         Part[]? Unknown() => Refuse(first, $"unknown section {TomlText.Quote(first.Name)}"
-            + $"{NearestName.Hint(first.Name, ConfigSchema.Sections)}; known are {string.Join(", ", ConfigSchema.Sections)}");
+            + NearestName.Hint(first.Name, ConfigSchema.Sections)
+            + $"; known are {string.Join(", ", ConfigSchema.Sections)}");
     }
 
     private void ReadItems(Part[] path, IEnumerable<KeyValueSyntax> items)

@@ -1,6 +1,8 @@
 namespace HotModel.Gpu;
 
-/// <summary>Reads the used memory of all NVIDIA devices. Safe from any thread; never throws for want of a device.</summary>
+/// <summary>
+/// Reads the used memory of all NVIDIA devices. Safe from any thread; never throws for want of a device.
+/// </summary>
 internal sealed unsafe class GpuMemory : IDisposable
 {
     private const int MegabyteShift = 20;
@@ -89,7 +91,9 @@ internal sealed unsafe class GpuMemory : IDisposable
         return [.. handles];
     }
 
-    /// <summary>From both lists: CUDA counts as compute, Vulkan as graphics, and a process in both is one process.</summary>
+    /// <summary>
+    /// From both lists: CUDA counts as compute, Vulkan as graphics, and a process in both is one process.
+    /// </summary>
     private void AddProcesses(NvmlNative nvml, int device, List<GpuProcess> processes)
     {
         var usedByPid = new SortedDictionary<uint, ulong>();

@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace HotModel.Gpu;
 
-/// <summary>Used device memory at one moment, in MiB; everything null or empty where no NVIDIA device can be read.</summary>
+/// <summary>
+/// Used device memory at one moment, in MiB; everything null or empty where no NVIDIA device can be read.
+/// </summary>
 /// <param name="TotalMb">Used on all devices together.</param>
 /// <param name="PerGpuMb">Used, by device index.</param>
 /// <param name="Processes">Memory by process, where the driver tells it.</param>
@@ -14,6 +16,8 @@ internal sealed record GpuReading(
 
 internal readonly record struct GpuProcess(int Device, int Pid, long UsedMb);
 
-/// <summary>The names stand on the properties, so that a reading looks the same inside another feature's JSON.</summary>
+/// <summary>
+/// The names stand on the properties, so that a reading looks the same inside another feature's JSON.
+/// </summary>
 [JsonSerializable(typeof(GpuReading))]
 internal sealed partial class GpuJsonContext : JsonSerializerContext;

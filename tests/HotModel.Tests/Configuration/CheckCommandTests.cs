@@ -34,7 +34,8 @@ public sealed class CheckCommandTests : IDisposable
         Assert.Equal((2, "", errors), Run(ModelsCommand.Create(), toml));
         var (status, output, error) = Run(CheckCommand.Create(), toml);
         Assert.Equal((2, ""), (status, output));
-        Assert.StartsWith(errors, error.Replace("warning: f.toml:5:1: path: there is no file a\n", "", StringComparison.Ordinal));
+        const string warning = "warning: f.toml:5:1: path: there is no file a\n";
+        Assert.StartsWith(errors, error.Replace(warning, "", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -55,11 +56,12 @@ public sealed class CheckCommandTests : IDisposable
     public void Check_quotes_command_lines_for_the_shell()
     {
         var (status, output, _) = Run(CheckCommand.Create(),
-            "[llama]\nbackend_mode='process'\n[models.'a b']\npath=\"/it's \\\"me\\\"\"\nport=5\nextra_args=['', '$x', 'a=b']\n");
+            "[llama]\nbackend_mode='process'\n[models.'a b']\npath=\"/it's \\\"me\\\"\"\nport=5\nextra_args=['', "
+                + "'$x', 'a=b']\n");
 
         Assert.Equal(0, status);
-        Assert.EndsWith("# Command line for a b:\n#   llama-server -m '/it'\\''s \"me\"' --host 127.0.0.1 --port 5 -c 8192 "
-            + "'' '$x' a=b\n", output, StringComparison.Ordinal);
+        Assert.EndsWith("# Command line for a b:\n#   llama-server -m '/it'\\''s \"me\"' --host 127.0.0.1 --port 5 "
+            + "-c 8192 '' '$x' a=b\n", output, StringComparison.Ordinal);
         folder.LoadGood(output);
     }
 }

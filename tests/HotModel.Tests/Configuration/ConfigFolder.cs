@@ -35,7 +35,8 @@ internal sealed class ConfigFolder : IDisposable
         return [.. result.Errors.Select(error => Short(error.ToString()))];
     }
 
-    public string Short(string text) => text.Replace(Path + System.IO.Path.DirectorySeparatorChar, "", StringComparison.Ordinal);
+    public string Short(string text) =>
+        text.Replace(Path + System.IO.Path.DirectorySeparatorChar, "", StringComparison.Ordinal);
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

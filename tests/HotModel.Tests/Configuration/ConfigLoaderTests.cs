@@ -38,8 +38,10 @@ public sealed class ConfigLoaderTests : IDisposable
             (config.Llama.BackendMode, config.Llama.Binary, config.Llama.Host));
         var router = config.Router;
         Assert.Equal(("llama-server", "127.0.0.1", 28000), (router.Binary, router.Host, router.Port));
-        Assert.Equal((null, null, 1, false), (router.ModelsDir, router.ModelsPreset, router.ModelsMax, router.ModelsAutoload));
-        Assert.Equal((8192, 1, "q8_0", "q8_0"), (router.CtxSize, router.Parallel, router.CacheTypeK, router.CacheTypeV));
+        Assert.Equal((null, null), (router.ModelsDir, router.ModelsPreset));
+        Assert.Equal((1, false), (router.ModelsMax, router.ModelsAutoload));
+        Assert.Equal((8192, 1), (router.CtxSize, router.Parallel));
+        Assert.Equal(("q8_0", "q8_0"), (router.CacheTypeK, router.CacheTypeV));
         Assert.Equal((true, 1024, true, "auto", true),
             (router.KvUnified, router.CacheRamMb, router.CacheIdleSlots, router.FlashAttn, router.NoUi));
         Assert.Empty(router.ExtraArgs);
@@ -100,7 +102,8 @@ public sealed class ConfigLoaderTests : IDisposable
     [InlineData("", 8192, 8192)]
     [InlineData("[router]\nctx_size = 4096\n", 4096, 4096)]
     [InlineData("[router]\nctx_size = 4096\n[models.a]\nctx_size = 512\npath = 'a'\n", 4096, 512)]
-    [InlineData("[router]\nctx_size = 4096\n[llama]\nbackend_mode = 'process'\n[models.a]\nport = 1\npath = 'a'\n", 4096, 8192)]
+    [InlineData("[router]\nctx_size = 4096\n[llama]\nbackend_mode = 'process'\n[models.a]\nport = 1\npath = "
+        + "'a'\n", 4096, 8192)]
     public void Context_of_a_model_follows_the_router_in_router_mode(string toml, int router, int model)
     {
         var config = folder.LoadGood(toml.Contains("[models") ? toml : toml + Model);
@@ -172,7 +175,8 @@ public sealed class ConfigLoaderTests : IDisposable
             "hotmodel.toml:16:12: parallel: 0 is not allowed; allowed is a whole number, 1 or more",
             "hotmodel.toml:17:14: extra_args: a list with something other than texts in it is not allowed here; "
                 + "allowed is a list of texts, such as [\"--metrics\"]",
-            $"hotmodel.toml:19:1: no_webui is the old name of no_ui, which is set in hotmodel.toml:18:1; give one of them",
+            $"hotmodel.toml:19:1: no_webui is the old name of no_ui, which is set in hotmodel.toml:18:1; give one "
+                + "of them",
             "hotmodel.toml:20:1: unknown key \"backend_mode\" in [router]; it belongs in [llama]",
             "hotmodel.toml:21:9: [models.a]: path is missing; give the GGUF file",
             "hotmodel.toml:22:12: ctx_size: the number 1.5 is not allowed here; allowed is a whole number, 1 or more",

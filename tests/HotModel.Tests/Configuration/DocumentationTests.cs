@@ -20,7 +20,8 @@ public class DocumentationTests
         var start = text.IndexOf("### `[server]`", StringComparison.Ordinal);
         var end = text.IndexOf("\n## ", Math.Max(start, 0), StringComparison.Ordinal);
 
-        Assert.True(start > 0 && text[start..end].Trim() == Tables().Trim(), $"docs/configuration.md should have:\n{Tables()}");
+        var areRight = start > 0 && text[start..end].Trim() == Tables().Trim();
+        Assert.True(areRight, $"docs/configuration.md should have:\n{Tables()}");
     }
 
     [Fact]
@@ -39,7 +40,8 @@ public class DocumentationTests
         using var folder = new ConfigFolder();
         var ini = Path.Join(Root(), "configs", "llama-models.example.ini");
         var toml = File.ReadAllText(Path.Join(Root(), "configs", "models.example.toml"))
-            .Replace("# models_preset = \"llama-models.example.ini\"", $"models_preset = '{ini}'", StringComparison.Ordinal);
+            .Replace("# models_preset = \"llama-models.example.ini\"", $"models_preset = '{ini}'",
+                StringComparison.Ordinal);
 
         var result = folder.Load(toml);
 
@@ -68,9 +70,10 @@ public class DocumentationTests
         foreach (var section in ConfigSchema.Sections)
         {
             var header = section == ConfigSchema.Models ? "models.NAME" : section;
-            text.Append(CultureInfo.InvariantCulture, $"### `[{header}]`\n\n| key | type | default | meaning |\n|---|---|---|---|\n");
+            text.Append(CultureInfo.InvariantCulture, $"### `[{header}]`\n\n")
+                .Append("| key | type | default | meaning |\n|---|---|---|---|\n");
             foreach (var key in ConfigSchema.Keys.Where(key => key.Section == section))
-                text.Append(CultureInfo.InvariantCulture, $"| `{key.Name}` | {Type(key.Type)} | {Default(key)} | {key.Doc} |\n");
+                text.Append($"| `{key.Name}` | {Type(key.Type)} | {Default(key)} | {key.Doc} |\n");
             text.Append('\n');
         }
         return text.ToString();
@@ -87,7 +90,8 @@ public class DocumentationTests
     private static string Type(KeyType type) => type.Kind switch
     {
         KeyKind.Integer when type.Max >= int.MaxValue => $"integer, ≥ {type.Min}",
-        KeyKind.Integer or KeyKind.Number => string.Create(CultureInfo.InvariantCulture, $"{type.Name}, {type.Min} to {type.Max}"),
+        KeyKind.Integer or KeyKind.Number => string.Create(
+            CultureInfo.InvariantCulture, $"{type.Name}, {type.Min} to {type.Max}"),
         KeyKind.Choice => string.Join(", ", type.Choices.Select(choice => $"`\"{choice}\"`")),
         _ => type.Name,
     };

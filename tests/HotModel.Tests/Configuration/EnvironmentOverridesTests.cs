@@ -4,7 +4,8 @@ namespace HotModel.Tests.Configuration;
 
 public sealed class EnvironmentOverridesTests : IDisposable
 {
-    private const string Toml = "[server]\nport = 1\n[models.\"qwen2.5-7b\"]\npath = \"a.gguf\"\n[models.x__y]\npath = \"x\"\n";
+    private const string Toml = "[server]\nport = 1\n[models.\"qwen2.5-7b\"]\npath = "
+        + "\"a.gguf\"\n[models.x__y]\npath = \"x\"\n";
     private readonly ConfigFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -38,7 +39,8 @@ public sealed class EnvironmentOverridesTests : IDisposable
         "[models.b]\n", ("HOTMODEL_MODELS__B__PATH", "/b.gguf")).Models["b"].Path);
 
     [Theory]
-    [InlineData("HOTMODEL_SERVER__PORT", "abc", "\"abc\" is not allowed here; allowed is a whole number from 1 to 65535")]
+    [InlineData("HOTMODEL_SERVER__PORT", "abc", "\"abc\" is not allowed here; allowed is a whole number from 1 to "
+        + "65535")]
     [InlineData("HOTMODEL_SERVER__PORT", "70000", "70000 is not allowed; allowed is a whole number from 1 to 65535")]
     [InlineData("HOTMODEL_ROUTER__NO_UI", "yes", "\"yes\" is not allowed here; allowed is true or false")]
     [InlineData("HOTMODEL_SERVER__DURING_SWITCH", "no", "\"no\" is not allowed; allowed is wait or reject")]

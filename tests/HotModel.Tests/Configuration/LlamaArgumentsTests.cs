@@ -10,8 +10,9 @@ public sealed class LlamaArgumentsTests : IDisposable
 
     [Fact]
     public void Router_of_defaults_is_as_in_the_seed() => Assert.Equal(
-        "--host 127.0.0.1 --port 28000 --models-max 1 --ctx-size 8192 --parallel 1 --cache-type-k q8_0 --cache-type-v q8_0 "
-        + "--no-models-autoload --kv-unified --cache-ram 1024 --cache-idle-slots --flash-attn auto --no-ui",
+        "--host 127.0.0.1 --port 28000 --models-max 1 --ctx-size 8192 --parallel 1 --cache-type-k q8_0 "
+            + "--cache-type-v q8_0 "
+            + "--no-models-autoload --kv-unified --cache-ram 1024 --cache-idle-slots --flash-attn auto --no-ui",
         string.Join(' ', LlamaArguments.Router(folder.LoadGood("[models.a]\npath='/a'\n"), null)));
 
     [Fact]
@@ -41,8 +42,9 @@ public sealed class LlamaArgumentsTests : IDisposable
             ctx_size = 77
             """);
 
-        Assert.Equal($"--host ::1 --port 4711 --models-max 1 --ctx-size 1 --parallel 2 --cache-type-k f16 --cache-type-v q4_0 "
-            + $"--models-dir {folder.File("dir")} --models-preset {folder.File("p.ini")} --models-autoload --no-kv-unified "
+        Assert.Equal($"--host ::1 --port 4711 --models-max 1 --ctx-size 1 --parallel 2 --cache-type-k f16 "
+            + $"--cache-type-v q4_0 --models-dir "
+            + $"{folder.File("dir")} --models-preset {folder.File("p.ini")} --models-autoload --no-kv-unified "
             + "--cache-ram -1 --no-cache-idle-slots --flash-attn on --metrics --timeout 60",
             string.Join(' ', LlamaArguments.Router(config, config.Router.ModelsPreset, 4711)));
     }

@@ -43,15 +43,18 @@ public sealed class PresetFileTests : IDisposable
         Assert.Equal("/a", Assert.Single(Assert.Single(Read("[a]\r\nmodel = /a\r\n").Sections).Entries).Value);
 
     [Theory]
-    [InlineData("[a]\nc = 1\nc = 2\n", "p.ini:3:1: c is already given in line 2; each key may be given once in a section")]
+    [InlineData("[a]\nc = 1\nc = 2\n", "p.ini:3:1: c is already given in line 2; each key may be given once in a "
+        + "section")]
     [InlineData("[a]\nc = 1\nctx-size = 2\n",
         "p.ini:3:1: ctx-size is already given in line 2; each key may be given once in a section")]
     [InlineData("[a]\nx = 1\n[a]\ny = 2\n",
-        "p.ini:3:1: section [a] is already given in line 1; llama-server keeps only the last, so write all its keys in one")]
+        "p.ini:3:1: section [a] is already given in line 1; llama-server keeps only the last, so write all its keys "
+            + "in one")]
     [InlineData("[a\nx = 1\n", "p.ini:1:1: is no section header; write [name]")]
     [InlineData("[]\nx = 1\n", "p.ini:1:1: is no section header; write [name]")]
     [InlineData("[a]b\nx = 1\n", "p.ini:1:1: is no section header; write [name]")]
-    [InlineData("[a ]\nx = 1\n", "p.ini:1:1: the name of section [a ] ends with a blank, which llama-server keeps; remove it")]
+    [InlineData("[a ]\nx = 1\n", "p.ini:1:1: the name of section [a ] ends with a blank, which llama-server keeps; "
+        + "remove it")]
     [InlineData("[a]\n jinja = 1\n",
         "p.ini:2:1: is indented; llama-server refuses the file, write it from the first column")]
     [InlineData("[a]\njinja\n",

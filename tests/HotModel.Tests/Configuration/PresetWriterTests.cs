@@ -85,8 +85,8 @@ public sealed class PresetWriterTests : IDisposable
         Assert.Equal([("ctx-size", "4096"), ("kv-unified", "true"), ("flash-attn", "auto")],
             preset.Find("*")!.Entries.Select(entry => (entry.Key, entry.Value)));
         Assert.Contains(preset.Find("b")!.Entries, entry => (entry.Key, entry.Value) == ("c", "4096"));
-        Assert.Equal("--host 127.0.0.1 --port 28000 --models-max 1 --parallel 1 --cache-type-k q8_0 --cache-type-v q8_0 "
-            + "--models-preset p.ini --no-models-autoload --cache-ram 1024 --cache-idle-slots --no-ui",
+        Assert.Equal("--host 127.0.0.1 --port 28000 --models-max 1 --parallel 1 --cache-type-k q8_0 --cache-type-v "
+            + "q8_0 --models-preset p.ini --no-models-autoload --cache-ram 1024 --cache-idle-slots --no-ui",
             string.Join(' ', LlamaArguments.Router(config, "p.ini")));
     }
 
@@ -101,28 +101,29 @@ public sealed class PresetWriterTests : IDisposable
     }
 
     [Theory]
-    [InlineData("path = '/m/a;b.gguf'", "2:1: path: ';' in \"/m/a;b.gguf\": llama-server's preset format cuts a value there; "
-        + "rename the file or its folder")]
-    [InlineData("path = '/m/a#b.gguf'", "2:1: path: '#' in \"/m/a#b.gguf\": llama-server's preset format cuts a value there; "
-        + "rename the file or its folder")]
+    [InlineData("path = '/m/a;b.gguf'", "2:1: path: ';' in \"/m/a;b.gguf\": llama-server's preset format cuts a "
+        + "value there; rename the file or its folder")]
+    [InlineData("path = '/m/a#b.gguf'", "2:1: path: '#' in \"/m/a#b.gguf\": llama-server's preset format cuts a "
+        + "value there; rename the file or its folder")]
     [InlineData("path = '/m/a '", "2:1: path: a blank at the end of \"/m/a \": llama-server's preset format loses it; "
         + "rename the file or its folder")]
-    [InlineData("path = \"/m/a\\nb\"", "2:1: path: a line break or control character in \"/m/a\\nb\": a preset's value is "
-        + "one line; rename the file or its folder")]
-    [InlineData("path = '/m'\nrouter_id = 'a]'", "3:1: router_id: the name of a preset may not hold ']' or a control character")]
+    [InlineData("path = \"/m/a\\nb\"", "2:1: path: a line break or control character in \"/m/a\\nb\": a preset's "
+        + "value is one line; rename the file or its folder")]
+    [InlineData("path = '/m'\nrouter_id = 'a]'", "3:1: router_id: the name of a preset may not hold ']' or a "
+        + "control character")]
     [InlineData("path = '/m'\nrouter_id = '*'", "3:1: router_id: \"*\" is the section of defaults, not a model")]
     [InlineData("path = '/m'\nrouter_id = 'a '",
         "3:1: router_id: the name of a preset may not be empty, or begin or end with a blank")]
     [InlineData("path = '/m'\nextra_args = ['--samplers', 'top_k;temp']", "3:1: extra_args: --samplers: ';' in "
         + "\"top_k;temp\": llama-server's preset format cuts a value there" + Needed)]
-    [InlineData("path = '/m'\nextra_args = ['--seed=3']", "3:1: extra_args: \"--seed=3\": llama-server takes the value as "
-        + "an argument of its own, \"--name\", \"value\"" + Needed)]
+    [InlineData("path = '/m'\nextra_args = ['--seed=3']", "3:1: extra_args: \"--seed=3\": llama-server takes the "
+        + "value as an argument of its own, \"--name\", \"value\"" + Needed)]
     [InlineData("path = '/m'\nextra_args = ['jinja']",
         "3:1: extra_args: \"jinja\" is no option; write \"--name\", or \"--name\", \"value\"" + Needed)]
-    [InlineData("path = '/m'\nextra_args = ['--control-vector-layer-range', '1', '2']", "3:1: extra_args: \"2\" would be a "
-        + "second value, and a preset holds one per option; write \"--name\", \"value\"" + Needed)]
-    [InlineData("path = '/m'\nextra_args = ['--lora', 'a', '--lora', 'b']", "3:1: extra_args: \"--lora\" is given twice, "
-        + "and a preset keeps only the last; join the values with commas" + Needed)]
+    [InlineData("path = '/m'\nextra_args = ['--control-vector-layer-range', '1', '2']", "3:1: extra_args: \"2\" "
+        + "would be a second value, and a preset holds one per option; write \"--name\", \"value\"" + Needed)]
+    [InlineData("path = '/m'\nextra_args = ['--lora', 'a', '--lora', 'b']", "3:1: extra_args: \"--lora\" is given "
+        + "twice, and a preset keeps only the last; join the values with commas" + Needed)]
     [InlineData("path = '/m'\nextra_args = ['--alias', 'a']", "3:1: extra_args: \"--alias\" is set by HotModel or by "
         + "llama-server's router; leave it out" + Needed)]
     public void What_a_preset_cannot_hold_is_refused(string keys, string error)

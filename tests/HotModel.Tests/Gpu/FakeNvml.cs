@@ -42,8 +42,12 @@ public sealed unsafe class FakeNvml : IDisposable
                 }
             int fits = found <= *count && (infos || !found); *count = found; return fits ? 0 : 7;
         }
-        int nvmlDeviceGetComputeRunningProcesses_v3(void *d, unsigned *n, process_v2 *i) { return processes(d, n, i, 0); }
-        int nvmlDeviceGetGraphicsRunningProcesses_v3(void *d, unsigned *n, process_v2 *i) { return processes(d, n, i, 1); }
+        int nvmlDeviceGetComputeRunningProcesses_v3(void *d, unsigned *n, process_v2 *i) {
+            return processes(d, n, i, 0);
+        }
+        int nvmlDeviceGetGraphicsRunningProcesses_v3(void *d, unsigned *n, process_v2 *i) {
+            return processes(d, n, i, 1);
+        }
         """;
 
     private readonly string folder = Directory.CreateTempSubdirectory("hotmodel-nvml-").FullName;
