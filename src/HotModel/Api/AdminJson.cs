@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using HotModel.Switching;
 
@@ -10,7 +12,14 @@ namespace HotModel.Api;
 [JsonSerializable(typeof(SwitchStatus))]
 [JsonSerializable(typeof(ProgressNews))]
 [JsonSerializable(typeof(SwitchRequestBody))]
-internal sealed partial class AdminJson : JsonSerializerContext;
+internal sealed partial class AdminJson : JsonSerializerContext
+{
+    /// <summary>The default escapes quotes and all that is not ASCII, for pages that paste JSON into HTML. People read ours.</summary>
+    public static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static AdminJson Readable { get; } = new(
+        new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}
 
 /// <summary>Body of POST /admin/switch.</summary>
 /// <param name="Model">A configured name.</param>
