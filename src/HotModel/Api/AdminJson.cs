@@ -12,13 +12,15 @@ namespace HotModel.Api;
 [JsonSerializable(typeof(SwitchStatus))]
 [JsonSerializable(typeof(ProgressNews))]
 [JsonSerializable(typeof(SwitchRequestBody))]
-internal sealed partial class AdminJson : JsonSerializerContext
+internal sealed partial class AdminJson : JsonSerializerContext;
+
+/// <summary>JSON as people read it: the default escapes quotes and all that is not ASCII, for pages that paste it into HTML.</summary>
+internal static class ReadableJson
 {
-    /// <summary>The default escapes quotes and all that is not ASCII, for pages that paste JSON into HTML. People read ours.</summary>
     public static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static AdminJson Readable { get; } = new(
-        new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    public static readonly AdminJson Admin = new(
+        new JsonSerializerOptions(AdminJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }
 
 /// <summary>Body of POST /admin/switch.</summary>
