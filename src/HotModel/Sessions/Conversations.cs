@@ -5,7 +5,9 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
 {
     private readonly TurnGates gates = new(time);
 
-    /// <summary>Begins a turn. Null: an earlier turn of the named session took longer than <paramref name="wait"/>.</summary>
+    /// <summary>
+    /// Begins a turn. Null: an earlier turn of the named session took longer than <paramref name="wait"/>.
+    /// </summary>
     /// <param name="sessionId">As the client named it, validated; null: recognised by its messages.</param>
     /// <param name="messages">All messages of the request, in order.</param>
     /// <param name="wait">For earlier turns of a named session; an unnamed request never waits.</param>
@@ -47,7 +49,10 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
                     continue;
                 // The session may have moved on between the look and the gate.
                 if (store.Find(head.Id) is { } now && now.Key == head.Key && now.LastHash == head.LastHash)
-                    return BeginEntered(head.Id, () => PlanResend(now, request, count, now.LastHash, replaceFromSeq: null));
+                {
+                    return BeginEntered(
+                        head.Id, () => PlanResend(now, request, count, now.LastHash, replaceFromSeq: null));
+                }
                 gates.Leave(head.Id);
             }
             if (heads.Count > 0)
@@ -105,8 +110,8 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
         request.System.Count > 0 ? request.System : [.. head.ClientSystem.Select(MessageJson.Read)];
 
     /// <param name="System">Leading system messages: instructions of the client, not history.</param>
-    /// <param name="Incoming">All that follow.</param>
-    /// <param name="FirstAnswer">Index in <paramref name="Incoming"/> of the first assistant message or tool result, or -1.</param>
+    /// <param name="Incoming">All that follows.</param>
+    /// <param name="FirstAnswer">Index of the first assistant message or tool result in it, or -1.</param>
     private sealed record Request(
         IReadOnlyList<ChatMessage> System, IReadOnlyList<ChatMessage> Incoming, int FirstAnswer)
     {

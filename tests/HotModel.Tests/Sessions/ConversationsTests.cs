@@ -94,7 +94,8 @@ public sealed class ConversationsTests : IDisposable
             [false, false, true, true, true, true, false, false],
             store.Read("s", true)!.Messages.Select(message => message.Replaced));
         await Say("s", "A3b", User("U3b"));
-        AssertStored("s", User("U1"), Assistant("A1"), User("U2 edited"), Assistant("A2b"), User("U3b"), Assistant("A3b"));
+        AssertStored(
+            "s", User("U1"), Assistant("A1"), User("U2 edited"), Assistant("A2b"), User("U3b"), Assistant("A3b"));
     }
 
     [Fact]

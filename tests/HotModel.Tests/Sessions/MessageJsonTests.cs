@@ -39,7 +39,8 @@ public class MessageJsonTests
     [InlineData("""{"role":"system"}""", "")]
     [InlineData("""{"role":"system","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{}}]}""", null)]
     [InlineData("""{"role":"system","content":{"a":1}}""", null)]
-    public void PlainText_is_text_or_nothing(string json, string? text) => Assert.Equal(text, MessageJson.PlainText(Utf8(json)));
+    public void PlainText_is_text_or_nothing(string json, string? text) =>
+        Assert.Equal(text, MessageJson.PlainText(Utf8(json)));
 
     [Fact]
     public void OneLine_keeps_strings_and_drops_white_space_between()

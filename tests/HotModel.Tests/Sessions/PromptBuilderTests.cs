@@ -78,7 +78,7 @@ public class PromptBuilderTests
             new PromptBudget(24, "chars", 9), (await Build(talk, 10, Budget(messages: 2, chars: 100))).Budget);
         Assert.Equal(
             new PromptBudget(6, "tokens", 9),
-            (await Build(talk, 10, Budget(messages: 6, chars: 24, tokens: 100, mode: TokenBudgetMode.Estimate))).Budget);
+            (await Build(talk, 10, Budget(6, chars: 24, tokens: 100, mode: TokenBudgetMode.Estimate))).Budget);
     }
 
     [Fact]
@@ -129,7 +129,7 @@ public class PromptBuilderTests
         Assert.True(prompt.Budget.Cost <= 2000);
         Assert.True(prompt.Budget.Cost + 12 > 2000, "one more message would not fit");
         Assert.True(asked <= 12, $"asked {asked} times for 1000 messages");
-        Assert.Equal(MessageJson.CountChars(prompt.Messages[1].Span), MessageJson.CountChars(talk[prompt.Budget.DroppedMessages].Json.Span));
+        Assert.Equal(TextOf(talk[prompt.Budget.DroppedMessages].Json), TextOf(prompt.Messages[1]));
     }
 
     [Theory]
@@ -163,7 +163,9 @@ public class PromptBuilderTests
         Assert.Equal(System.Select(TextOf), prompt.Messages.Select(TextOf));
     }
 
-    /// <summary>Every conversation of up to five messages of four kinds, every split, every budget, against the rules.</summary>
+    /// <summary>
+    /// Every conversation of up to five messages of four kinds, every split, every budget, against the rules.
+    /// </summary>
     [Theory]
     [InlineData("messages", 1)]
     [InlineData("chars", 1)]
@@ -210,7 +212,8 @@ public class PromptBuilderTests
         int Cost(int from) => unit == "messages"
             ? talk.Count - from
             : talk[from..].Sum(message => MessageJson.CountChars(message.Json.Span));
-        // Where a prompt may begin: at the beginning, or at a message that is no result and not after the first new one.
+        // Where a prompt may begin: at the beginning, or at a message that is no result and not after the first new
+        // one.
         var last = Math.Min(fixedFrom, talk.Count - 1);
         var allowed = Enumerable.Range(0, talk.Count + 1)
             .Where(i => i == 0 || (i <= last && !talk[i].IsToolResult)).ToList();

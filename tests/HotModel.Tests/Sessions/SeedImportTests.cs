@@ -52,7 +52,8 @@ public sealed class SeedImportTests : IDisposable
     {
         Import("""{"sessions":{"one":MESSAGES}}""".Replace("MESSAGES", Messages));
         using var turn = await new Conversations(store, folder.Time).BeginAsync(
-            null, [StateFolder.User("hi"), StateFolder.Assistant("hello"), StateFolder.User("more")], TimeSpan.Zero, default);
+            null, [StateFolder.User("hi"), StateFolder.Assistant("hello"), StateFolder.User("more")],
+            TimeSpan.Zero, default);
         Assert.Equal("one", turn!.SessionId);
     }
 

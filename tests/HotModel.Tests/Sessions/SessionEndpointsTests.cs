@@ -14,6 +14,8 @@ namespace HotModel.Tests.Sessions;
 /// <summary>The admin routes over real HTTP, and the command that uses them.</summary>
 public sealed class SessionEndpointsTests : IAsyncLifetime
 {
+    private const string Indented = "{\n \"role\": \"user\",\n \"content\": \"what is é?\"\n}";
+
     private readonly StateFolder folder = new();
     private readonly SessionStore store;
     private readonly WebApplication app;
@@ -34,7 +36,7 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         await app.StartAsync();
         client = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };
         var conversations = new Conversations(store, folder.Time);
-        await Turn(conversations, "one", "small", Instruction("be brief"), Json("{\n \"role\": \"user\",\n \"content\": \"what is é?\"\n}"));
+        await Turn(conversations, "one", "small", Instruction("be brief"), Json(Indented));
         folder.Time.Advance(TimeSpan.FromSeconds(90.5));
         await Turn(conversations, "one", "big", User("second"));
         await Turn(conversations, "two:x", "big", User("hello\nthere"));
@@ -114,7 +116,7 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         var session = await Get("/admin/sessions/one");
         Assert.Equal("be brief", session.GetProperty("client_system")[0].GetProperty("content").GetString());
         var history = session.GetProperty("history");
-        Assert.Equal("{\n \"role\": \"user\",\n \"content\": \"what is é?\"\n}", history[0].GetProperty("message").GetRawText());
+        Assert.Equal(Indented, history[0].GetProperty("message").GetRawText());
         Assert.Equal(JsonValueKind.Null, history[0].GetProperty("model").ValueKind);
         Assert.Equal("big", history[3].GetProperty("model").GetString());
         Assert.Equal([1, 2, 3, 4], history.EnumerateArray().Select(entry => entry.GetProperty("seq").GetInt32()));

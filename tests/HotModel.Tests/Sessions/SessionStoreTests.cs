@@ -51,7 +51,9 @@ public sealed class SessionStoreTests : IDisposable
         }
         using var again = folder.Open();
         Assert.Equal([odd], StateFolder.StoredIn(again, "s"));
-        Assert.Equal(StateFolder.TextOf(StateFolder.Instruction("be brief").Json), StateFolder.TextOf(again.Find("s")!.ClientSystem[0]));
+        Assert.Equal(
+            StateFolder.TextOf(StateFolder.Instruction("be brief").Json),
+            StateFolder.TextOf(again.Find("s")!.ClientSystem[0]));
     }
 
     [Fact]
@@ -268,7 +270,8 @@ public sealed class SessionStoreTests : IDisposable
         using var store = folder.Open();
         using var direct = Direct();
         using var command = direct.CreateCommand();
-        command.CommandText = "EXPLAIN QUERY PLAN SELECT key FROM sessions WHERE last_hash = x'00' ORDER BY updated DESC";
+        command.CommandText =
+            "EXPLAIN QUERY PLAN SELECT key FROM sessions WHERE last_hash = x'00' ORDER BY updated DESC";
         using var row = command.ExecuteReader();
         Assert.True(row.Read());
         Assert.Contains("sessions_by_last_hash", row.GetString(3));
@@ -291,7 +294,9 @@ public sealed class SessionStoreTests : IDisposable
             Assert.Equal(100, StateFolder.StoredIn(store, $"s{worker}").Count);
     }
 
-    /// <summary>A killed process leaves the file and a log cut anywhere: each such state must open, with whole turns only.</summary>
+    /// <summary>
+    /// A killed process leaves the file and a log cut anywhere: each such state must open, with whole turns only.
+    /// </summary>
     [Fact]
     public void Open_after_a_kill_at_any_moment_holds_a_beginning_of_whole_turns()
     {
