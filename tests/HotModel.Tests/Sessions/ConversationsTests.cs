@@ -76,6 +76,25 @@ public sealed class ConversationsTests : IDisposable
     }
 
     [Fact]
+    public async Task Begin_same_first_question_with_another_answer_is_an_append()
+    {
+        await Say("s", "A1", User("U1"));
+        await Say("s", "A2", User("U1"), Assistant("A1 edited"), User("U2"));
+        AssertStored(
+            "s", User("U1"), Assistant("A1"), User("U1"), Assistant("A1 edited"), User("U2"), Assistant("A2"));
+    }
+
+    [Fact]
+    public async Task Begin_that_fails_lets_the_next_turn_in()
+    {
+        await Say("s", "A1", User("U1"));
+        var broken = new ChatMessage("{"u8.ToArray(), "assistant", HasToolCalls: false);
+        await Assert.ThrowsAnyAsync<Exception>(() => Begin("s", User("U1"), broken));
+        using var next = await Begin("s", User("U2"));
+        Assert.Equal(2, next.History.Count);
+    }
+
+    [Fact]
     public async Task Begin_edited_middle_replaces_what_followed()
     {
         await Say("s", "A1", User("U1"));
