@@ -104,7 +104,7 @@ internal static class SessionsCommand
     private static string PathOf(string id) => "admin/sessions/" + Uri.EscapeDataString(id);
 
     private static async Task<int> RunAsync(
-        ParseResult parsed, Func<ParseResult, Uri> proxyAddress, HttpMessageHandler? handler,
+        ParseResult parsed, Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler,
         HttpMethod method, string path, Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
     {
         if (proxyAddress(parsed) is not { } address)
