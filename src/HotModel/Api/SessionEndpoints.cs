@@ -67,7 +67,8 @@ internal static class SessionEndpoints
         if (store.Read(id, includeReplaced: all is "1" or "true") is not { } session)
             return UnknownAsync(context, id);
         var extension = format == "jsonl" ? "jsonl" : "json";
-        // A session id has no character that would have to be quoted or escaped, except that ':' is no file name on Windows.
+        // A session id has no character that would have to be quoted or escaped, except that ':' is no file name on
+        // Windows.
         context.Response.Headers.ContentDisposition =
             $"attachment; filename=\"{id.Replace(':', '_')}.{extension}\"";
         return format == "jsonl" ? WriteLinesAsync(context, session) : WriteDocumentAsync(context, session);
