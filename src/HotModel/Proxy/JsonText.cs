@@ -7,7 +7,8 @@ namespace HotModel.Proxy;
 internal static class JsonText
 {
     /// <summary>Without escapes for the sake of HTML: apostrophes and file names stay readable.</summary>
-    public static JsonWriterOptions ForPeople { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    public static JsonWriterOptions ForPeople { get; } =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>A JSON string, quotes included.</summary>
     public static byte[] Quote(string text) =>
