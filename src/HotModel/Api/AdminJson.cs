@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using HotModel.Switching;
@@ -14,13 +13,10 @@ namespace HotModel.Api;
 [JsonSerializable(typeof(SwitchRequestBody))]
 internal sealed partial class AdminJson : JsonSerializerContext;
 
-/// <summary>JSON as people read it: the default escapes quotes and all that is not ASCII, for pages that paste it into HTML.</summary>
-internal static class ReadableJson
+internal static class ReadableAdminJson
 {
-    public static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    public static readonly AdminJson Admin = new(
-        new JsonSerializerOptions(AdminJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    public static readonly AdminJson Context = new(
+        new JsonSerializerOptions(AdminJson.Default.Options) { Encoder = ReadableJson.Encoder });
 }
 
 /// <summary>Body of POST /admin/switch.</summary>
