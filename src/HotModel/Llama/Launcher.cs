@@ -129,24 +129,21 @@ internal sealed class Launcher : IDisposable
         process.StandardInput.Close();
         var output = Task.WhenAll(
             log.Follow(process.StandardOutput.BaseStream), log.Follow(process.StandardError.BaseStream));
-        var child = new ChildProcess(process, leadsGroup: self is not null, output);
-        Remember(child, path);
-        return child;
+        // Before its end can be told, or it would be remembered for ever.
+        Remember(process.Id, path);
+        return new ChildProcess(process, leadsGroup: self is not null, output, Forget);
     }
 
-    private void Remember(ChildProcess child, string path)
+    private void Remember(int pid, string path)
     {
-        var pid = child.Pid;
         record?.Add(pid, path);
-        if (self is not null)
+        if (self is null)
+            return;
+        lock (gate)
         {
-            lock (gate)
-            {
-                guarded.Add(pid);
-                Tell_NeedsLock($"+{pid}");
-            }
+            guarded.Add(pid);
+            Tell_NeedsLock($"+{pid}");
         }
-        _ = child.Exited.ContinueWith(_ => Forget(pid), TaskScheduler.Default);
     }
 
     private void Forget(int pid)

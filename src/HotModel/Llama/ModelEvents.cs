@@ -62,9 +62,6 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
     // Where there is no event stream a lost model is noticed by looking this often.
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>False until an event came, and for servers that have no such stream.</summary>
-    public bool IsLive { get; private set; }
-
     public async Task RunAsync(CancellationToken cancel)
     {
         var retry = RetryFirst;
@@ -95,10 +92,6 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
             {
                 return;
             }
-            finally
-            {
-                IsLive = false;
-            }
             if (!await DelayAsync(retry, cancel))
                 return;
             retry = retry * 2 < RetryMax ? retry * 2 : RetryMax;
@@ -110,11 +103,7 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
         await using var stream = await response.Content.ReadAsStreamAsync(cancel);
         var reader = new SseReader(stream);
         while (await reader.ReadAsync(cancel) is { } data)
-        {
-            IsLive = true;
             onEvent(ModelEvent.Parse(data));
-        }
-        IsLive = false;
         onEvent(ModelEvent.Hint);
     }
 

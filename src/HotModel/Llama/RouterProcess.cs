@@ -12,8 +12,8 @@ internal sealed class RouterProcess : IAsyncDisposable
     private static readonly TimeSpan PollFirst = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan PollMax = TimeSpan.FromMilliseconds(100);
 
-    // Without an event the state is looked at this often, beginning with a fast look: servers without a stream, and
-    // the stream of a new router, of which nothing is heard before its first event.
+    // Without an event the state is looked at this often, beginning anew after each event: for servers that have no
+    // stream, for one that connects just now, and because an event may come a moment before /models shows the change.
     private static readonly TimeSpan LookFirst = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LookMax = TimeSpan.FromSeconds(1);
 
@@ -93,17 +93,19 @@ internal sealed class RouterProcess : IAsyncDisposable
         return new(null, await ExitFailureAsync(child, log, mark, time));
     }
 
-    /// <summary>Waits until a look is worth while: an event, the end of the router, or the time that <paramref name="tries"/> allows.</summary>
-    public async Task WaitAsync(Task next, int tries, CancellationToken cancel)
+    /// <summary>Waits until a look is worth while: an event, the end of the router, or some time.</summary>
+    /// <param name="looks">How often the caller has looked since the last event.</param>
+    /// <returns>The next value of <paramref name="looks"/>.</returns>
+    public async Task<int> WaitAsync(Task next, int looks, CancellationToken cancel)
     {
-        var limit = events.IsLive ? LookMax : Backoff(LookFirst, LookMax, tries);
         try
         {
-            await Task.WhenAny(next, Child.Exited).WaitAsync(limit, time, cancel);
+            await Task.WhenAny(next, Child.Exited).WaitAsync(Backoff(LookFirst, LookMax, looks), time, cancel);
+            return 0;
         }
         catch (TimeoutException)
         {
-            // Time to look.
+            return looks + 1;
         }
     }
 
