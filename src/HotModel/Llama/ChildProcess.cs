@@ -13,7 +13,8 @@ internal sealed class ChildProcess
     private bool ended;
 
     /// <param name="process">Just started.</param>
-    /// <param name="leadsGroup">It was started through <see cref="LaunchCommand"/>, so the whole tree is one group.</param>
+    /// <param name="leadsGroup">It was started through <see cref="LaunchCommand"/>, so the whole tree is one
+    /// group.</param>
     /// <param name="output">Completes when its output has been read to the end.</param>
     /// <param name="onEnded">Called with the pid before <see cref="Exited"/> completes.</param>
     public ChildProcess(Process process, bool leadsGroup, Task output, Action<int> onEnded)
@@ -38,7 +39,9 @@ internal sealed class ChildProcess
     /// <summary>Live processes of the tree; off Linux only the first is known.</summary>
     public IReadOnlyList<int> Pids => HasExited ? [] : [Pid, .. ProcessTree.Descendants(Pid)];
 
-    /// <summary>Asks it to end. Windows has no such request for a program without a window: there it is killed.</summary>
+    /// <summary>
+    /// Asks it to end. Windows has no such request for a program without a window: there it is killed.
+    /// </summary>
     public void Terminate()
     {
         if (OperatingSystem.IsWindows())

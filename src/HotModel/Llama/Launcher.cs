@@ -12,7 +12,8 @@ internal readonly record struct LaunchResult(ChildProcess? Child, string? Error)
 
 /// <summary>Starts servers such that they end when we do, in whatever way that is.</summary>
 /// <remarks>
-/// Linux: the parent-death signal (<see cref="LaunchCommand"/>). Linux and macOS: a guard that kills their process groups
+/// Linux: the parent-death signal (<see cref="LaunchCommand"/>). Linux and macOS: a guard that kills their process
+/// groups
 /// (<see cref="GuardCommand"/>). Windows: a job (<see cref="WindowsJob"/>). Everywhere: a record of what runs, swept at
 /// the next start (<see cref="ChildRecord"/>).
 /// </remarks>

@@ -19,7 +19,9 @@ internal readonly record struct ModelEvent(string Model, RouterModelStatus Statu
             var root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object)
                 return Hint;
-            var data = root.TryGetProperty("data", out var inner) && inner.ValueKind == JsonValueKind.Object ? inner : root;
+            var data = root.TryGetProperty("data", out var inner) && inner.ValueKind == JsonValueKind.Object
+                ? inner
+                : root;
             var status = RouterModels.ParseStatus(Text(data, "status"));
             return new(Text(root, "model") ?? "", status, ReadProgress(data, status));
         }
@@ -47,7 +49,8 @@ internal readonly record struct ModelEvent(string Model, RouterModelStatus Statu
 
 /// <summary>Follows <c>/models/sse</c>: connects, reconnects, and says so with <see cref="ModelEvent.Hint"/>.</summary>
 /// <remarks>
-/// There is no snapshot, no replay and no heartbeat, so an event is a reason to read /models again, never an outcome. The
+/// There is no snapshot, no replay and no heartbeat, so an event is a reason to read /models again, never an outcome.
+/// The
 /// head of the answer comes with the first event only, so a stream that is silent cannot be told from one that is not
 /// there yet: whoever waits for something must also look from time to time.
 /// </remarks>

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace HotModel.Llama;
 
-/// <summary>One server process for each model: for servers without a router, and any OpenAI-compatible program.</summary>
+/// <summary>
+/// One server process for each model: for servers without a router, and any OpenAI-compatible program.
+/// </summary>
 internal sealed class ProcessBackend : IBackend
 {
     private static readonly TimeSpan PollFirst = TimeSpan.FromMilliseconds(5);
@@ -22,6 +24,7 @@ internal sealed class ProcessBackend : IBackend
     private readonly ILogger logger;
     private volatile ChildProcess? child;
     private Loaded? loaded;
+    private long loadMark;
 
     private sealed record Loaded(long Instance, ModelConfig Model, ChildProcess Child, long Mark);
 
@@ -43,6 +46,8 @@ internal sealed class ProcessBackend : IBackend
 
     public IReadOnlyList<int> ProcessIds => child?.Pids ?? [];
 
+    public IReadOnlyList<string> LogTail() => log.Ring.Since(Volatile.Read(ref loadMark));
+
     public async Task<LoadResult> LoadAsync(
         ModelConfig model, long instance, Action<LoadProgress> progress, CancellationToken cancel)
     {
@@ -58,6 +63,7 @@ internal sealed class ProcessBackend : IBackend
         var key = Guid.NewGuid().ToString("N") + Guid.NewGuid().ToString("N");
         log.Hide(key);
         var mark = log.Ring.Mark();
+        Volatile.Write(ref loadMark, mark);
         var environment = new Dictionary<string, string> { ["LLAMA_API_KEY"] = key };
         var (started, error) = await launcher.StartAsync(model.Binary, arguments(model), environment);
         if (started is null)
@@ -103,7 +109,8 @@ internal sealed class ProcessBackend : IBackend
     }
 
     // False when the process ended instead.
-    private async Task<bool> WaitUntilReadyAsync(ChildProcess started, Uri address, string key, CancellationToken cancel)
+    private async Task<bool> WaitUntilReadyAsync(
+        ChildProcess started, Uri address, string key, CancellationToken cancel)
     {
         using var client = new RouterClient(address, key, time);
         for (var tries = 0; !started.HasExited; tries++)
@@ -147,7 +154,8 @@ internal sealed class ProcessBackend : IBackend
         {
             // Somebody else holds the pipe open; what has come must do.
         }
-        return LoadFailureClassifier.Classify(log.Ring.Since(mark), new LoadExit(status, wasLoaded), model.Name, model.Path);
+        return LoadFailureClassifier.Classify(
+            log.Ring.Since(mark), new LoadExit(status, wasLoaded), model.Name, model.Path);
     }
 
     private static LoadResult Failed(LoadFailureReason reason, string error) => new(null, new(reason, error, []));

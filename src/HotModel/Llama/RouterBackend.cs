@@ -286,13 +286,16 @@ internal sealed class RouterBackend : IBackend
         (await current.Client.ModelsAsync(cancel))?.FirstOrDefault(
             item => string.Equals(item.Id, model.RouterId, StringComparison.Ordinal));
 
-    private LoadFailure Refused(RouterReply reply, string message, ModelConfig model) => new(
-        LoadFailureReason.Unknown,
+    private LoadFailure Refused(RouterReply reply, string message, ModelConfig model)
+    {
+        if (message.Length == 0)
+            message = $"HTTP status {reply.Status}";
         // The body of an unknown model is that of an unknown route: "File Not Found".
-        reply.Status == 404
-            ? $"llama-server's router has no model '{model.RouterId}': it is neither in the preset file nor in models_dir."
-            : $"llama-server refused to load '{model.RouterId}': {(message.Length > 0 ? message : $"HTTP status {reply.Status}")}.",
-        log.Tail(20));
+        var error = reply.Status == 404
+            ? $"llama-server's router has no model '{model.RouterId}': it is in neither the preset file nor models_dir."
+            : $"llama-server refused to load '{model.RouterId}': {message}.";
+        return new(LoadFailureReason.Unknown, error, log.Tail(20));
+    }
 
     // Runs as long as the router does.
     private async Task WatchAsync(RouterProcess current)
@@ -314,7 +317,10 @@ internal sealed class RouterBackend : IBackend
         var status = await current.Child.Exited;
         LlamaLog.RouterEnded(logger, status);
         if (Interlocked.Exchange(ref loaded, null) is { } lost)
-            Report(lost, await current.RouterFailureAsync(lost.Model.Name, lost.Model.Path, lost.Mark, wasLoaded: true));
+        {
+            Report(lost, await current.RouterFailureAsync(
+                lost.Model.Name, lost.Model.Path, lost.Mark, wasLoaded: true));
+        }
         await current.DisposeAsync();
     }
 

@@ -27,7 +27,8 @@ internal sealed class RouterProcess : IAsyncDisposable
     private readonly ModelEvents events;
     private readonly Task following;
 
-    private RouterProcess(ChildProcess child, RouterClient client, Uri address, string key, ChildLog log, TimeProvider time)
+    private RouterProcess(
+        ChildProcess child, RouterClient client, Uri address, string key, ChildLog log, TimeProvider time)
     {
         Child = child;
         Client = client;
@@ -59,7 +60,7 @@ internal sealed class RouterProcess : IAsyncDisposable
         var launch = wanted.WithPort();
         if (!RouterLaunch.IsPortFree(launch.Host, launch.Port))
             return Failed(LoadFailureReason.PortInUse, string.Create(CultureInfo.InvariantCulture,
-                $"Port {launch.Port} on {launch.Host} is in use by another program; set router.port to another, or 0."));
+                $"Port {launch.Port} on {launch.Host} is in use by another program: set router.port to another or 0."));
 
         // In the environment: a key on the command line shows in the process list, and guards the router only while
         // the model's own port answers anybody.
@@ -128,7 +129,8 @@ internal sealed class RouterProcess : IAsyncDisposable
     }
 
     /// <summary>What the log says about a model whose process has ended while the router lives.</summary>
-    public async Task<LoadFailure> ModelFailureAsync(string routerId, string model, string path, long mark, bool wasLoaded)
+    public async Task<LoadFailure> ModelFailureAsync(
+        string routerId, string model, string path, long mark, bool wasLoaded)
     {
         var epitaph = $"instance name={routerId} exited";
         await log.Ring.WaitForAsync(mark, line => line.Contains(epitaph, StringComparison.Ordinal), LastWords, time);
@@ -211,7 +213,8 @@ internal sealed class RouterProcess : IAsyncDisposable
         }
     }
 
-    private static async Task<LoadFailure> ExitFailureAsync(ChildProcess child, ChildLog log, long mark, TimeProvider time)
+    private static async Task<LoadFailure> ExitFailureAsync(
+        ChildProcess child, ChildLog log, long mark, TimeProvider time)
     {
         var status = await child.Exited;
         await OutputAsync(child, time);

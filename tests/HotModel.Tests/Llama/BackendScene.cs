@@ -25,8 +25,12 @@ internal sealed class BackendScene : IAsyncDisposable
             () => binary is null ? launch : launch with { Binary = binary }, launcher, LlamaLog, Folder, OnLost,
             TimeProvider.System, NullLogger.Instance);
         Process = new ProcessBackend(
-            model => ["-m", model.Path, "--host", "127.0.0.1", "--port", model.Port!.Value.ToString(CultureInfo.InvariantCulture),
-                "-c", "512", "--parallel", "1", .. model.ExtraArgs],
+            model =>
+            [
+                "-m", model.Path, "--host", "127.0.0.1",
+                "--port", model.Port!.Value.ToString(CultureInfo.InvariantCulture),
+                "-c", "512", "--parallel", "1", .. model.ExtraArgs,
+            ],
             launcher, LlamaLog, OnLost, TimeProvider.System, NullLogger.Instance);
     }
 
@@ -91,10 +95,14 @@ internal sealed class BackendScene : IAsyncDisposable
     public static async Task<HttpResponseMessage> PostAsync(Upstream upstream, int tokens, bool stream)
     {
         var client = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(upstream.BaseAddress, "v1/chat/completions"));
+        var uri = new Uri(upstream.BaseAddress, "v1/chat/completions");
+        using var request = new HttpRequestMessage(HttpMethod.Post, uri);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", upstream.ApiKey);
         request.Content = new StringContent(
-            $$"""{"model":"{{upstream.Model}}","max_tokens":{{tokens}},"ignore_eos":true,"stream":{{(stream ? "true" : "false")}},"messages":[{"role":"user","content":"hello"}]}""",
+            $$"""
+            {"model":"{{upstream.Model}}","max_tokens":{{tokens}},"ignore_eos":true,
+             "stream":{{(stream ? "true" : "false")}},"messages":[{"role":"user","content":"hello"}]}
+            """,
             Encoding.UTF8, "application/json");
         return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
     }

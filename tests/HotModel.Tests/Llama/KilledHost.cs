@@ -4,7 +4,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace HotModel.Tests.Llama;
 
-/// <summary><c>__host PRESET PORT MODEL [while-loading]</c>: runs a router with a model, says "ready KEY", and waits to be killed.</summary>
+/// <summary>
+/// <c>__host PRESET PORT MODEL [while-loading]</c>: runs a router with a model, says "ready KEY", and waits to be
+/// killed.
+/// </summary>
 /// <remarks>
 /// It runs inside the module's initialiser, so no other thread may enter code of this assembly before it ends, which it
 /// never does: it waits synchronously, and its callbacks are methods of the class library.
@@ -29,7 +32,8 @@ internal static class KilledHost
         else
         {
             var result = load.GetAwaiter().GetResult();
-            Console.WriteLine(result.Upstream is { } upstream ? "ready " + upstream.ApiKey : "failed " + result.Failure!.Error);
+            Console.WriteLine(
+                result.Upstream is { } upstream ? "ready " + upstream.ApiKey : "failed " + result.Failure!.Error);
         }
         using var never = new ManualResetEvent(false);
         never.WaitOne();

@@ -28,7 +28,7 @@ public class LauncherTests
         var port = TestPorts.Next();
         using var host = Process.Start(new ProcessStartInfo
         {
-            FileName = SelfHosting.Self!.FileName,
+            FileName = SelfHosting.Self.FileName,
             ArgumentList = { SelfHosting.HostCommand, preset, port.ToString(CultureInfo.InvariantCulture), "a", when },
             RedirectStandardOutput = true,
         })!;
@@ -84,7 +84,8 @@ public class LauncherTests
         using var launcher = new Launcher(SelfHosting.Self, log, null, NullLogger.Instance);
 
         var (child, _) = await launcher.StartAsync(
-            "sh", ["-c", "echo 1; echo 2 >&2; echo \"$1 $X\"", "sh", "an ä argument"], new Dictionary<string, string> { ["X"] = "x" });
+            "sh", ["-c", "echo 1; echo 2 >&2; echo \"$1 $X\"", "sh", "an ä argument"],
+            new Dictionary<string, string> { ["X"] = "x" });
 
         Assert.Equal(0, await child!.Exited);
         await child.Output;
@@ -148,7 +149,8 @@ public class LauncherTests
         var file = Path.Combine(folder.Path, "children");
         var start = ProcessTree.Read(stranger.Id)!.Value.StartTicks;
         // The same pid with another start, and with another name: both are somebody else's process.
-        File.AppendAllLines(file, [$"{stranger.Id} {start + 1} sleep", $"{stranger.Id} {start} llama-server", "garbage"]);
+        File.AppendAllLines(
+            file, [$"{stranger.Id} {start + 1} sleep", $"{stranger.Id} {start} llama-server", "garbage"]);
 
         var killed = new ChildRecord(folder.Path).Sweep();
 

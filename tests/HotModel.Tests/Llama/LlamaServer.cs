@@ -1,5 +1,6 @@
 using HotModel.Configuration;
 using HotModel.Llama;
+using TinyGguf;
 
 namespace HotModel.Tests.Llama;
 
@@ -9,9 +10,9 @@ internal static class LlamaServer
     public static string Binary { get; } = FindBinary();
 
     /// <summary>Two random-weight models, a.gguf and b.gguf.</summary>
-    public static string ModelA { get; } = FindModel("a.gguf");
+    public static string ModelA { get; } = CreateModel("a.gguf", 1);
 
-    public static string ModelB { get; } = FindModel("b.gguf");
+    public static string ModelB { get; } = CreateModel("b.gguf", 2);
 
     public static RouterLaunch Launch(string preset, int port, params string[] extra) => new(
         Binary,
@@ -51,10 +52,17 @@ internal static class LlamaServer
         throw new InvalidOperationException("No llama-server: set HOTMODEL_LLAMA_SERVER, or run scripts/test.sh.");
     }
 
-    private static string FindModel(string name)
+    // Written once for each build of the generator; a second process that writes the same file at once does no harm.
+    private static string CreateModel(string name, int seed)
     {
-        var folder = Environment.GetEnvironmentVariable("HOTMODEL_TEST_MODELS")
-            ?? throw new InvalidOperationException("No models: set HOTMODEL_TEST_MODELS to a folder with a.gguf and b.gguf.");
-        return Path.Combine(folder, name);
+        var folder = Path.Combine(Path.GetTempPath(), $"hotmodel-models-{typeof(TinyModel).Module.ModuleVersionId:N}");
+        Directory.CreateDirectory(folder);
+        var path = Path.Combine(folder, name);
+        if (File.Exists(path))
+            return path;
+        var fresh = $"{path}.{Environment.ProcessId}";
+        new TinyModel { Seed = seed, Name = name }.Write(fresh);
+        File.Move(fresh, path, overwrite: true);
+        return path;
     }
 }

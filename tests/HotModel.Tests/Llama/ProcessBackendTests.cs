@@ -8,7 +8,8 @@ public class ProcessBackendTests
     public async Task Load_switch_and_unload_leave_one_process_and_then_none()
     {
         await using var scene = new BackendScene();
-        var (a, b) = (LlamaServer.Model("a", null, TestPorts.Next()), LlamaServer.Model("b", LlamaServer.ModelB, TestPorts.Next()));
+        var a = LlamaServer.Model("a", null, TestPorts.Next());
+        var b = LlamaServer.Model("b", LlamaServer.ModelB, TestPorts.Next());
 
         var first = await scene.Process.LoadAsync(a, 1, _ => { }, BackendScene.Soon);
         Assert.Contains("\"choices\"", await BackendScene.AskAsync(first.Upstream!));
@@ -27,7 +28,9 @@ public class ProcessBackendTests
     {
         await using var scene = new BackendScene();
 
-        var result = await scene.Process.LoadAsync(LlamaServer.Model("a", null, TestPorts.Next()), 1, _ => { }, BackendScene.Soon);
+        var model = LlamaServer.Model("a", null, TestPorts.Next());
+
+        var result = await scene.Process.LoadAsync(model, 1, _ => { }, BackendScene.Soon);
 
         var reply = await BackendScene.AskAsync(result.Upstream! with { ApiKey = "wrong" });
         Assert.Contains("Invalid API Key", reply);

@@ -6,6 +6,8 @@ namespace HotModel.Tests.Llama;
 
 public class RouterBackendTests
 {
+    private const int SigStop = 19;
+
     [Fact]
     public async Task Load_model_answers_and_has_one_child()
     {
@@ -79,6 +81,20 @@ public class RouterBackendTests
 
         // The stop-timeout, after which a lingering child would be killed, is 20 s here.
         Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 5);
+    }
+
+    [Fact]
+    public async Task Unload_of_a_stuck_model_ends_by_force()
+    {
+        await using var scene = new BackendScene(BackendScene.TwoModels().Replace("stop-timeout = 20", "stop-timeout = 1"));
+        await scene.LoadedAsync("a");
+        var child = scene.Router.ProcessIds[1];
+        _ = Libc.kill(child, SigStop);
+
+        await scene.UnloadAsync("a");
+
+        Assert.True(ProcessTree.Read(child) is not { IsLive: true });
+        await scene.LoadedAsync("b", 2);
     }
 
     [Fact]

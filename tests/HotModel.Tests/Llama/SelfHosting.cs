@@ -28,7 +28,7 @@ internal static class SelfHosting
             Environment.Exit(code);
     }
 
-    public static SelfExecutable? Self { get; } = Environment.ProcessPath is { } path && !path.EndsWith("dotnet", StringComparison.Ordinal)
-        ? new SelfExecutable(path)
-        : new SelfExecutable(Path.ChangeExtension(typeof(SelfHosting).Assembly.Location, null));
+    /// <summary>The test program's own executable, also where "dotnet" runs its library.</summary>
+    public static SelfExecutable Self { get; } =
+        new(Path.ChangeExtension(typeof(SelfHosting).Assembly.Location, null));
 }

@@ -11,7 +11,8 @@ public class SseReaderTests
     [InlineData(10_000)]
     public async Task Read_any_chunks_gives_whole_events(int chunk)
     {
-        const string text = ": hello\n\ndata: {\"a\":1}\n\nevent: x\nid: 7\ndata:second\r\ndata: line ä\r\n\r\n\n\n:\n\ndata: cut off";
+        const string text = ": hello\n\ndata: {\"a\":1}\n\nevent: x\nid: 7\ndata:second\r\ndata: line ä\r\n\r\n"
+            + "\n\n:\n\ndata: cut off";
 
         Assert.Equal(["{\"a\":1}", "second\nline ä"], await AllAsync(text, chunk));
     }
