@@ -42,7 +42,7 @@ internal sealed class HotModelHost : IAsyncDisposable
                     config.Server.GpuSettleTimeout, time, cancel),
                 () => new PeakSampler(Read, time)),
             FirstModel(config, store),
-            model => ThreadPool.QueueUserWorkItem(_ => store.LastActiveModel = model),
+            model => store.LastActiveModel = model,
             time,
             logs.CreateLogger<SwitchLoop>());
 

@@ -30,10 +30,10 @@ internal sealed class AdminEndpoints(
     {
         var state = State();
         return WriteAsync(context, 200, state with { Status = state.Switching ? "switching" : "ok" },
-            AdminJson.Default.AdminState);
+            ReadableAdminJson.Context.AdminState);
     }
 
-    private Task StateAsync(HttpContext context) => WriteAsync(context, 200, State(), AdminJson.Default.AdminState);
+    private Task StateAsync(HttpContext context) => WriteAsync(context, 200, State(), ReadableAdminJson.Context.AdminState);
 
     private AdminState State()
     {
@@ -69,7 +69,7 @@ internal sealed class AdminEndpoints(
         }
         TimeSpan? drain = body.DrainTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
         var report = await loop.SwitchAsync(body.Model!, body.Force ?? false, drain);
-        await WriteAsync(context, StatusCode(report.Outcome), report, AdminJson.Default.SwitchReport);
+        await WriteAsync(context, StatusCode(report.Outcome), report, ReadableAdminJson.Context.SwitchReport);
     }
 
     /// <summary>Null: the request was answered with what is wrong with it.</summary>
@@ -163,9 +163,9 @@ internal sealed class AdminEndpoints(
     {
         var json = news switch
         {
-            PhaseNews phase => JsonSerializer.SerializeToUtf8Bytes(phase.Status, AdminJson.Default.SwitchStatus),
-            ProgressNews progress => JsonSerializer.SerializeToUtf8Bytes(progress, AdminJson.Default.ProgressNews),
-            ReportNews report => JsonSerializer.SerializeToUtf8Bytes(report.Report, AdminJson.Default.SwitchReport),
+            PhaseNews phase => JsonSerializer.SerializeToUtf8Bytes(phase.Status, ReadableAdminJson.Context.SwitchStatus),
+            ProgressNews progress => JsonSerializer.SerializeToUtf8Bytes(progress, ReadableAdminJson.Context.ProgressNews),
+            ReportNews report => JsonSerializer.SerializeToUtf8Bytes(report.Report, ReadableAdminJson.Context.SwitchReport),
             _ => throw new InvalidOperationException($"No JSON for {news}."),
         };
         byte[] frame = [.. "event: "u8, .. Encoding.ASCII.GetBytes(news.Name), .. "\ndata: "u8, .. json, .. "\n\n"u8];

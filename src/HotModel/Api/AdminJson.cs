@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using HotModel.Switching;
 
@@ -11,6 +12,12 @@ namespace HotModel.Api;
 [JsonSerializable(typeof(ProgressNews))]
 [JsonSerializable(typeof(SwitchRequestBody))]
 internal sealed partial class AdminJson : JsonSerializerContext;
+
+internal static class ReadableAdminJson
+{
+    public static readonly AdminJson Context = new(
+        new JsonSerializerOptions(AdminJson.Default.Options) { Encoder = ReadableJson.Encoder });
+}
 
 /// <summary>Body of POST /admin/switch.</summary>
 /// <param name="Model">A configured name.</param>

@@ -23,7 +23,7 @@ internal static class ApiError
         HttpResponse response, int status, string type, string code, string message, TimeSpan? retryAfter = null)
     {
         var body = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(body))
+        using (var json = new Utf8JsonWriter(body, ReadableJson.WriterOptions))
         {
             json.WriteStartObject();
             json.WriteStartObject("error"u8);

@@ -154,6 +154,6 @@ internal sealed class ChatEndpoint(
         response.Headers.Connection = "close";
         return ApiError.WriteAsync(
             response, StatusCodes.Status413PayloadTooLarge, ApiError.InvalidRequest, "body_too_large",
-            $"The body is longer than {limitBytes} bytes (server.max_body_bytes).");
+            $"The body is longer than {limitBytes >> 20} MB (server.max_body_mb).");
     }
 }

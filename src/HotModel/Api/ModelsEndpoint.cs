@@ -41,7 +41,7 @@ internal sealed class ModelsEndpoint(IEnumerable<string> models)
     private static async Task WriteAsync(HttpContext context, Action<Utf8JsonWriter> write)
     {
         var body = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(body))
+        using (var json = new Utf8JsonWriter(body, ReadableJson.WriterOptions))
             write(json);
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.WrittenCount;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using HotModel.Sessions;
 
@@ -10,8 +9,6 @@ internal static class SessionEndpoints
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1000;
-
-    private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     internal static void Map(IEndpointRouteBuilder routes, SessionStore store)
     {
@@ -67,7 +64,8 @@ internal static class SessionEndpoints
         if (store.Read(id, includeReplaced: all is "1" or "true") is not { } session)
             return UnknownAsync(context, id);
         var extension = format == "jsonl" ? "jsonl" : "json";
-        // A session id has no character that would have to be quoted or escaped, except that ':' is no file name on Windows.
+        // A session id has no character that would have to be quoted or escaped, except that ':' is no file name on
+        // Windows.
         context.Response.Headers.ContentDisposition =
             $"attachment; filename=\"{id.Replace(':', '_')}.{extension}\"";
         return format == "jsonl" ? WriteLinesAsync(context, session) : WriteDocumentAsync(context, session);
@@ -97,7 +95,7 @@ internal static class SessionEndpoints
     {
         context.Response.ContentType = "application/json";
         var body = context.Response.BodyWriter;
-        await using var writer = new Utf8JsonWriter(body, Relaxed);
+        await using var writer = new Utf8JsonWriter(body, ReadableJson.WriterOptions);
         writer.WriteStartObject();
         WriteSummary(writer, session.Summary);
         writer.WriteStartArray("client_system"u8);
@@ -123,7 +121,7 @@ internal static class SessionEndpoints
     {
         context.Response.ContentType = "application/jsonl";
         var body = context.Response.BodyWriter;
-        await using var writer = new Utf8JsonWriter(body, Relaxed);
+        await using var writer = new Utf8JsonWriter(body, ReadableJson.WriterOptions);
         var system = session.ClientSystem.Select(json => new StoredMessage(
             0, MessageJson.Read(json).Role, Model: null, session.Summary.Created, Replaced: false, json));
         foreach (var message in system.Concat(session.Messages))
@@ -166,7 +164,7 @@ internal static class SessionEndpoints
     private static async Task WriteJsonAsync(HttpContext context, Action<Utf8JsonWriter> write)
     {
         context.Response.ContentType = "application/json";
-        await using (var writer = new Utf8JsonWriter(context.Response.BodyWriter, Relaxed))
+        await using (var writer = new Utf8JsonWriter(context.Response.BodyWriter, ReadableJson.WriterOptions))
             write(writer);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }

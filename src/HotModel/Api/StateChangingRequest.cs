@@ -20,7 +20,7 @@ internal static class StateChangingRequest
             || MayBeRebound(request);
     }
 
-    /// <summary>A page of evil.example whose name points to 127.0.0.1 since it was loaded is of our own origin.</summary>
+    /// <summary>A page of evil.example, whose name was made to point to 127.0.0.1, is of our own origin.</summary>
     private static bool MayBeRebound(HttpRequest request) =>
         request.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local)
         && !string.Equals(request.Host.Host, "localhost", StringComparison.OrdinalIgnoreCase)

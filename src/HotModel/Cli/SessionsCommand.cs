@@ -43,7 +43,9 @@ internal static class SessionsCommand
         command.SetAction((parsed, cancel) => RunAsync(
             parsed, proxyAddress, handler, HttpMethod.Get,
             $"admin/sessions?limit={parsed.GetValue(limit)}&offset={parsed.GetValue(offset)}",
-            parsed.GetValue(json) ? CopyAsync : (body, output, cancel) => PrintAsync(body, output, SessionsTable.Write, cancel),
+            parsed.GetValue(json)
+                ? CopyAsync
+                : (body, output, cancel) => PrintAsync(body, output, SessionsTable.Write, cancel),
             cancel));
         return command;
     }
@@ -79,7 +81,7 @@ internal static class SessionsCommand
     private static Command Export(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
     {
         var id = IdArgument();
-        var all = new Option<bool>("--all") { Description = "Also the messages that were edited or regenerated since." };
+        var all = new Option<bool>("--all") { Description = "Also the messages that were replaced since." };
         var format = new Option<string>("--format")
         {
             Description = "json: one document; jsonl: one message a line.",
@@ -89,7 +91,8 @@ internal static class SessionsCommand
         var command = new Command("export", "Write a session as JSON to standard output.") { id, all, format };
         command.SetAction((parsed, cancel) => RunAsync(
             parsed, proxyAddress, handler, HttpMethod.Get,
-            $"{PathOf(parsed.GetValue(id)!)}/export?format={parsed.GetValue(format)}&all={(parsed.GetValue(all) ? 1 : 0)}",
+            PathOf(parsed.GetValue(id)!)
+                + $"/export?format={parsed.GetValue(format)}&all={(parsed.GetValue(all) ? 1 : 0)}",
             CopyAsync, cancel));
         return command;
     }
@@ -101,8 +104,8 @@ internal static class SessionsCommand
     private static string PathOf(string id) => "admin/sessions/" + Uri.EscapeDataString(id);
 
     private static async Task<int> RunAsync(
-        ParseResult parsed, Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler, HttpMethod method, string path,
-        Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
+        ParseResult parsed, Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler,
+        HttpMethod method, string path, Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
     {
         if (proxyAddress(parsed) is not { } address)
             return ConfigOption.BadConfigStatus;
@@ -127,7 +130,8 @@ internal static class SessionsCommand
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             await errors.WriteLineAsync(
-                $"hotmodel: no answer from {address}: {e.Message} Is \"hotmodel serve\" running with this configuration?");
+                $"hotmodel: no answer from {address}: {e.Message} "
+                + "Is \"hotmodel serve\" running with this configuration?");
             return 1;
         }
     }

@@ -33,7 +33,7 @@ internal static class SessionsTable
             output.WriteLine("No sessions.");
             return;
         }
-        var widths = Enumerable.Range(0, rows[0].Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
+        var widths = Header.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
         foreach (var row in rows)
         {
             var line = new StringBuilder();

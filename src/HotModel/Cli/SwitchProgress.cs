@@ -52,7 +52,7 @@ internal sealed class SwitchProgress(TextWriter output, bool isTerminal)
     {
         "draining" => $"draining: {status.InflightChats} running answer(s) of {status.ActiveModel}",
         "unloading" => "unloading",
-        "settling" => "settling: waiting for the device memory",
+        "settling" => "settling",
         "loading" => $"loading {status.GoalModel}",
         "backing_off" => $"pausing before {status.GoalModel} is tried again",
         _ => null,

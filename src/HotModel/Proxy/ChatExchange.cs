@@ -51,6 +51,7 @@ internal sealed class ChatExchange(
         var relay = new SseRelay(
             stream, response.BodyWriter, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
         RelayResult result = await relay.RunAsync(() => Store(turn, lease.Model, answer.BuildMessage()));
+        lease.Answered = result.End == RelayEnd.Complete;
         metrics.AddRelayedBytes(relay.RelayedBytes);
         if (result.End is RelayEnd.Cut or RelayEnd.CutByUpstreamError or RelayEnd.ClientBlocked)
         {
@@ -92,6 +93,7 @@ internal sealed class ChatExchange(
         {
             if (answer.Message is { } message)
                 Store(turn, lease.Model, Sound(body[message.Start..message.End]));
+            lease.Answered = true;
             response.ContentType = "application/json; charset=utf-8";
             await WriteAsync(response,
                 [body[..answer.ObjectEnd], Explain(turn, lease, prompt, answer.IsEmpty), body[answer.ObjectEnd..]]);

@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -10,7 +9,7 @@ internal static class JsonText
     public static byte[] Quote(string text) =>
     [
         (byte)'"',
-        .. JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes,
+        .. JsonEncodedText.Encode(text, ReadableJson.Encoder).EncodedUtf8Bytes,
         (byte)'"',
     ];
 

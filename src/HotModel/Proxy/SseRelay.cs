@@ -93,7 +93,7 @@ internal sealed class SseRelay(
         if (scanner.IsInsideEvent)
             client.Write("\n"u8);
         client.Write("data: "u8);
-        using (var json = new Utf8JsonWriter(client))
+        using (var json = new Utf8JsonWriter(client, ReadableJson.WriterOptions))
         {
             json.WriteStartObject();
             json.WriteStartObject("error"u8);

@@ -5,7 +5,9 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
 {
     private readonly TurnGates gates = new(time);
 
-    /// <summary>Begins a turn. Null: an earlier turn of the named session took longer than <paramref name="wait"/>.</summary>
+    /// <summary>
+    /// Begins a turn. Null: an earlier turn of the named session took longer than <paramref name="wait"/>.
+    /// </summary>
     /// <param name="sessionId">As the client named it, validated; null: recognised by its messages.</param>
     /// <param name="messages">All messages of the request, in order.</param>
     /// <param name="wait">For earlier turns of a named session; an unnamed request never waits.</param>
@@ -29,7 +31,7 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
             return turn;
         var id = SessionId.New();
         gates.TryEnter(id);
-        return BeginEntered(id, () => PlanNew(id, request));
+        return BeginEntered(id, () => PlanNew(id, request))!;
     }
 
     /// <summary>The longest beginning of the request that is the whole history of a stored session.</summary>
@@ -45,10 +47,8 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
             {
                 if (!gates.TryEnter(head.Id))
                     continue;
-                // The session may have moved on between the look and the gate.
-                if (store.Find(head.Id) is { } now && now.Key == head.Key && now.LastHash == head.LastHash)
-                    return BeginEntered(head.Id, () => PlanResend(now, request, count, now.LastHash, replaceFromSeq: null));
-                gates.Leave(head.Id);
+                if (BeginEntered(head.Id, () => PlanContinued(head, request, count)) is { } turn)
+                    return turn;
             }
             if (heads.Count > 0)
                 return null;
@@ -56,18 +56,26 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
         return null;
     }
 
-    private Turn BeginEntered(string id, Func<TurnPlan> plan)
+    /// <summary>Null, and the gate left again, where there is no plan.</summary>
+    private Turn? BeginEntered(string id, Func<TurnPlan?> plan)
     {
+        Turn? turn = null;
         try
         {
-            return new Turn(store, gates, plan());
+            return turn = plan() is { } made ? new Turn(store, gates, made) : null;
         }
-        catch
+        finally
         {
-            gates.Leave(id);
-            throw;
+            if (turn is null)
+                gates.Leave(id);
         }
     }
+
+    /// <summary>Null: the session moved on between the look at it and the gate.</summary>
+    private TurnPlan? PlanContinued(SessionHead seen, Request request, int same) =>
+        store.Find(seen.Id) is { } now && now.Key == seen.Key && now.LastHash == seen.LastHash
+            ? PlanResend(now, request, same, now.LastHash, replaceFromSeq: null)
+            : null;
 
     private TurnPlan PlanNamed(string id, Request request)
     {
@@ -105,8 +113,8 @@ internal sealed class Conversations(SessionStore store, TimeProvider time)
         request.System.Count > 0 ? request.System : [.. head.ClientSystem.Select(MessageJson.Read)];
 
     /// <param name="System">Leading system messages: instructions of the client, not history.</param>
-    /// <param name="Incoming">All that follow.</param>
-    /// <param name="FirstAnswer">Index in <paramref name="Incoming"/> of the first assistant message or tool result, or -1.</param>
+    /// <param name="Incoming">All that follows.</param>
+    /// <param name="FirstAnswer">Index of the first assistant message or tool result in it, or -1.</param>
     private sealed record Request(
         IReadOnlyList<ChatMessage> System, IReadOnlyList<ChatMessage> Incoming, int FirstAnswer)
     {

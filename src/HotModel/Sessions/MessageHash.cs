@@ -7,14 +7,14 @@ using System.Text.Json;
 namespace HotModel.Sessions;
 
 /// <summary>
-/// Rolling hash of a conversation: h(i) = H(h(i-1), message i). Equal hashes mean equal conversations up to there, in the
-/// canonical form in which a message that a client sends again equals the one it first sent or was sent.
+/// Rolling hash of a conversation: h(i) = H(h(i-1), message i). Equal hashes mean equal conversations up to there, in
+/// the canonical form in which a message that a client sends again equals the one it first sent or was sent.
 /// </summary>
 /// <remarks>
-/// Canonical are: role, name, tool_call_id, the content (text parts joined and trimmed; other parts by their JSON values),
-/// and of each tool call its id, name and arguments. Everything else (reasoning_content, refusal, annotations, audio,
-/// whatever a client adds), null and empty fields, the order of properties, white space and escapes do not matter.
-/// Not cryptographic: who can make collisions can as well send the messages themselves.
+/// Canonical are: role, name, tool_call_id, the content (text parts joined and trimmed; other parts by their JSON
+/// values), and of each tool call its id, name and arguments. Everything else (reasoning_content, refusal, annotations,
+/// audio, whatever a client adds), null and empty fields, the order of properties, white space and escapes do not
+/// matter. Not cryptographic: who can make collisions can as well send the messages themselves.
 /// </remarks>
 internal readonly record struct MessageHash(UInt128 Value)
 {

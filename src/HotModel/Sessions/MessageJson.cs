@@ -170,7 +170,9 @@ internal static class MessageJson
         return chars;
     }
 
-    /// <summary>Names and arguments of {"function":{"name","arguments"}} and of the older {"name","arguments"}.</summary>
+    /// <summary>
+    /// Names and arguments of {"function":{"name","arguments"}} and of the older {"name","arguments"}.
+    /// </summary>
     private static int CallChars(ref Utf8JsonReader reader)
     {
         var chars = 0;

@@ -41,9 +41,11 @@ internal ref struct MessageText : IDisposable
     /// <summary>Without the white space (as Unicode has it) at both ends.</summary>
     public static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> utf8)
     {
-        while (Rune.DecodeFromUtf8(utf8, out var first, out var length) == OperationStatus.Done && Rune.IsWhiteSpace(first))
+        while (Rune.DecodeFromUtf8(utf8, out var first, out var length) == OperationStatus.Done
+            && Rune.IsWhiteSpace(first))
             utf8 = utf8[length..];
-        while (Rune.DecodeLastFromUtf8(utf8, out var last, out var length) == OperationStatus.Done && Rune.IsWhiteSpace(last))
+        while (Rune.DecodeLastFromUtf8(utf8, out var last, out var length) == OperationStatus.Done
+            && Rune.IsWhiteSpace(last))
             utf8 = utf8[..^length];
         return utf8;
     }

@@ -6,7 +6,9 @@ using CountTokens = System.Func<
 
 namespace HotModel.Sessions;
 
-/// <summary>What is sent for a turn: system messages, then as much of the history as the budgets allow, then what is new.</summary>
+/// <summary>
+/// What is sent for a turn: system messages, then as much of the history as the budgets allow, then what is new.
+/// </summary>
 internal static class PromptBuilder
 {
     /// <param name="preset">The preset prompt, and what becomes of the client's.</param>

@@ -1,9 +1,9 @@
 namespace HotModel.Sessions;
 
 /// <summary>
-/// The ways to leave out the beginning of a conversation: cut 0 sends it whole, each further one leaves out one more unit,
-/// the last leaves out all that may be. A unit is a message with the tool results that follow it, so that no cut parts a
-/// call from its results, and none but the first begins with a result.
+/// The ways to leave out the beginning of a conversation: cut 0 sends it whole, each further one leaves out one more
+/// unit, the last leaves out all that may be. A unit is a message with the tool results that follow it, so that no cut
+/// parts a call from its results, and none but the first begins with a result.
 /// </summary>
 internal sealed class PromptCuts
 {
@@ -43,9 +43,12 @@ internal sealed class PromptCuts
     /// <summary>See <see cref="MessageJson.CountChars"/>; the system messages' count too.</summary>
     public int Chars(int cut) => (int)Math.Min(charsFrom[starts[cut]], int.MaxValue);
 
-    public int EstimatedTokens(int cut) => (int)Math.Min(Math.Ceiling(charsFrom[starts[cut]] / charsPerToken), int.MaxValue);
+    public int EstimatedTokens(int cut) =>
+        (int)Math.Min(Math.Ceiling(charsFrom[starts[cut]] / charsPerToken), int.MaxValue);
 
-    /// <summary>The smallest cut from <paramref name="from"/> on whose cost is within the limit, or the last one.</summary>
+    /// <summary>
+    /// The smallest cut from <paramref name="from"/> on whose cost is within the limit, or the last one.
+    /// </summary>
     public int FirstWithin(int from, int limit, Func<int, int> cost)
     {
         var (low, high) = (from, Last);

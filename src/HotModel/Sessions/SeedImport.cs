@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace HotModel.Sessions;
 
 /// <summary>
-/// Takes over the conversations of a HotModelReplacement state file, once. Its exact shape is not documented: sessions may
-/// be an object by id or a list with ids, each an object with messages or the list of messages itself.
+/// Takes over the conversations of a HotModelReplacement state file, once. Its exact shape is not documented: sessions
+/// may be an object by id or a list with ids, each an object with messages or the list of messages itself.
 /// </summary>
 internal static class SeedImport
 {

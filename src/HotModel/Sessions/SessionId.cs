@@ -16,7 +16,9 @@ internal static class SessionId
     public static bool TryValidate(string id, [NotNullWhen(false)] out string? error)
     {
         // "." and ".." would vanish from the path of /admin/sessions/{id} before it is sent.
-        var valid = id.Length is > 0 and <= MaxLength && !id.AsSpan().ContainsAnyExcept(Allowed) && id is not ("." or "..");
+        var valid = id.Length is > 0 and <= MaxLength
+            && !id.AsSpan().ContainsAnyExcept(Allowed)
+            && id is not ("." or "..");
         error = valid
             ? null
             : "A session id has 1 to 128 of the characters A-Z a-z 0-9 . _ : - and is neither \".\" nor \"..\".";

@@ -6,14 +6,16 @@ using SQLitePCL;
 namespace HotModel.Sessions;
 
 /// <summary>
-/// The conversations on disk: one SQLite file, one inserted row per message. All calls are synchronous, short, and may come
-/// from any thread.
+/// The conversations on disk: one SQLite file, one inserted row per message. All calls are synchronous, short, and may
+/// come from any thread.
 /// </summary>
 internal sealed partial class SessionStore : IDisposable
 {
     public const string FileName = "hotmodel.db";
 
-    /// <summary>How often finished turns look for expired sessions. The unit of expire_days is a day: an hour is fine.</summary>
+    /// <summary>
+    /// How often finished turns look for expired sessions. The unit of expire_days is a day: an hour is fine.
+    /// </summary>
     private static readonly TimeSpan SweepInterval = TimeSpan.FromHours(1);
 
     private readonly Lock sync = new();
@@ -53,10 +55,11 @@ internal sealed partial class SessionStore : IDisposable
         newKey = Statement("SELECT last_insert_rowid()", 0);
         lastSeq = Statement("SELECT last_seq FROM sessions WHERE key = $1", 1);
         insertMessage = Statement(
-            "INSERT INTO messages (session, seq, role, model, created, hash, json) VALUES ($1, $2, $3, $4, $5, $6, $7)", 7);
+            "INSERT INTO messages (session, seq, role, model, created, hash, json) "
+            + "VALUES ($1, $2, $3, $4, $5, $6, $7)", 7);
         updateSession = Statement(
-            "UPDATE sessions SET updated = $2, last_seq = $3, last_hash = $4, client_system = coalesce($5, client_system) "
-            + "WHERE key = $1", 5);
+            "UPDATE sessions SET updated = $2, last_seq = $3, last_hash = $4, "
+            + "client_system = coalesce($5, client_system) WHERE key = $1", 5);
         replaceFrom = Statement(
             "UPDATE messages SET replaced = 1 WHERE session = $1 AND seq >= $2 AND replaced = 0", 2);
         countSessions = Statement("SELECT count(*) FROM sessions", 0);
@@ -70,7 +73,9 @@ internal sealed partial class SessionStore : IDisposable
     /// <summary>Turns whose messages could not be stored since the start.</summary>
     public long FailedWrites => Interlocked.Read(ref failedWrites);
 
-    /// <summary>The model to load at the next start. A write that fails is logged and counted, and the value kept until the end.</summary>
+    /// <summary>
+    /// The model to load at the next start. A write that fails is logged and counted, and the value kept until the end.
+    /// </summary>
     public string? LastActiveModel
     {
         get
@@ -92,7 +97,7 @@ internal sealed partial class SessionStore : IDisposable
 
     /// <summary>Opens or creates the store; deletes what has expired.</summary>
     /// <exception cref="InvalidDataException">The file is corrupt, of a newer version, or not ours.</exception>
-    /// <exception cref="IOException">The operating system does not let us; also UnauthorizedAccessException.</exception>
+    /// <exception cref="IOException">The operating system refuses; also UnauthorizedAccessException.</exception>
     public static SessionStore Open(
         string stateDirectory, SessionConfig limits, TimeProvider time, ILogger? logger = null)
     {
@@ -178,7 +183,9 @@ internal sealed partial class SessionStore : IDisposable
         }
     }
 
-    /// <summary>Stores a turn, whole or not at all. A disk that is full or broken is a result, and the store goes on.</summary>
+    /// <summary>
+    /// Stores a turn, whole or not at all. A disk that is full or broken is a result, and the store goes on.
+    /// </summary>
     /// <param name="write">The turn.</param>
     /// <param name="isOpen">Whether a turn of that session runs: such a session is neither expired nor evicted.</param>
     public AppendResult Append(TurnWrite write, Func<string, bool> isOpen)

@@ -1,9 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Text;
 
 namespace HotModel.Sessions;
 
-/// <summary>At most one process uses a state directory. The operating system releases it however the process ends.</summary>
+/// <summary>
+/// At most one process uses a state directory. The operating system releases it however the process ends.
+/// </summary>
 internal sealed class StateLock : IDisposable
 {
     private const string LockFileName = "hotmodel.lock";
@@ -61,7 +64,7 @@ internal sealed class StateLock : IDisposable
         {
             using var pid = StateFiles.Open(path, FileShare.ReadWrite | FileShare.Delete);
             pid.SetLength(0);
-            pid.Write(System.Text.Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
+            pid.Write(Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -84,5 +87,6 @@ internal sealed class StateLock : IDisposable
     }
 
     /// <summary>EWOULDBLOCK of Linux (11) and macOS (35), ERROR_SHARING_VIOLATION of Windows.</summary>
-    private static bool IsHeldElsewhere(IOException e) => e.HResult is 11 or 35 || e.HResult == unchecked((int)0x80070020);
+    private static bool IsHeldElsewhere(IOException e) =>
+        e.HResult is 11 or 35 || e.HResult == unchecked((int)0x80070020);
 }

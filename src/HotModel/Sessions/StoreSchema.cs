@@ -63,7 +63,8 @@ internal static class StoreSchema
         {
             var next = (step + 1).ToString(CultureInfo.InvariantCulture);
             Run(connection,
-                $"BEGIN IMMEDIATE; {steps[step]} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {next}; COMMIT;");
+                $"BEGIN IMMEDIATE; {steps[step]} PRAGMA application_id = {ApplicationId}; "
+                + $"PRAGMA user_version = {next}; COMMIT;");
         }
     }
 

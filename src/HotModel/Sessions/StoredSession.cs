@@ -12,7 +12,8 @@ internal readonly record struct StoredHash(long Seq, MessageHash Hash);
 /// <param name="Models">That answered in it, in order of their first answer.</param>
 /// <param name="Preview">The beginning of the first user message; "" where there is no text.</param>
 internal sealed record SessionSummary(
-    string Id, DateTimeOffset Created, DateTimeOffset Updated, int Messages, IReadOnlyList<string> Models, string Preview);
+    string Id, DateTimeOffset Created, DateTimeOffset Updated, int Messages, IReadOnlyList<string> Models,
+    string Preview);
 
 internal sealed record SessionPage(long Total, IReadOnlyList<SessionSummary> Sessions);
 
@@ -38,7 +39,9 @@ internal sealed record TurnWrite(
     IReadOnlyList<ReadOnlyMemory<byte>>? ClientSystem,
     IReadOnlyList<NewMessage> Messages);
 
-/// <summary>Deleted: the session was deleted while its turn ran, and stays so. Failed: nothing of the turn is stored.</summary>
+/// <summary>
+/// Deleted: the session was deleted while its turn ran, and stays so. Failed: nothing of the turn is stored.
+/// </summary>
 internal enum AppendStatus { Stored, Deleted, Failed }
 
 /// <param name="Error">One sentence where nothing was stored.</param>

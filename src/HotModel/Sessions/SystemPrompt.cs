@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using HotModel.Configuration;
 
@@ -9,8 +8,6 @@ namespace HotModel.Sessions;
 internal static class SystemPrompt
 {
     // The text goes to llama-server, not into a page: escaping quotes as they are for HTML would only lengthen it.
-    private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public static List<ReadOnlyMemory<byte>> Build(PresetConfig preset, IReadOnlyList<ChatMessage> clientSystem)
     {
         var client = clientSystem.Select(message => message.Json).ToList();
@@ -41,7 +38,7 @@ internal static class SystemPrompt
     private static ReadOnlyMemory<byte> Message(string text)
     {
         var json = new ArrayBufferWriter<byte>();
-        using var writer = new Utf8JsonWriter(json, Relaxed);
+        using var writer = new Utf8JsonWriter(json, ReadableJson.WriterOptions);
         writer.WriteStartObject();
         writer.WriteString("role"u8, "system"u8);
         writer.WriteString("content"u8, text);

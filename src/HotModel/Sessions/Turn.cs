@@ -23,17 +23,21 @@ internal sealed class Turn : IDisposable
     public bool IsNew => plan.Key is null;
     /// <summary>The client's system messages: this request's, else those the session has.</summary>
     public IReadOnlyList<ChatMessage> ClientSystem => plan.ClientSystem;
-    /// <summary>Stored messages that go before <see cref="Incoming"/>; empty when the client itself resent them.</summary>
+    /// <summary>
+    /// Stored messages that go before <see cref="Incoming"/>; empty when the client itself resent them.
+    /// </summary>
     public IReadOnlyList<ChatMessage> History => plan.History;
     /// <summary>The request's messages as they came, without its leading system messages.</summary>
     public IReadOnlyList<ChatMessage> Incoming => plan.Incoming;
     /// <summary>
-    /// Index into <see cref="History"/> followed by <see cref="Incoming"/> of the first message that is new in this turn;
-    /// their count when none is. What comes before may be left out to keep a budget.
+    /// Index into <see cref="History"/> followed by <see cref="Incoming"/> of the first message that is new in this
+    /// turn; their count when none is. What comes before may be left out to keep a budget.
     /// </summary>
     public int FixedFrom => plan.History.Count + plan.FirstNew;
 
-    /// <summary>Stores the turn's new messages and the answer, all or nothing. Only a complete answer may come here.</summary>
+    /// <summary>
+    /// Stores the turn's new messages and the answer, all or nothing. Only a complete answer may come here.
+    /// </summary>
     public AppendResult Complete(ReadOnlyMemory<byte> assistantMessageJson, string model)
     {
         ObjectDisposedException.ThrowIf(disposed != 0, this);

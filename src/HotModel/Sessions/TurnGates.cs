@@ -1,6 +1,8 @@
 namespace HotModel.Sessions;
 
-/// <summary>One turn at a time in each session, in order of arrival. A session without a turn takes no memory.</summary>
+/// <summary>
+/// One turn at a time in each session, in order of arrival. A session without a turn takes no memory.
+/// </summary>
 internal sealed class TurnGates(TimeProvider time)
 {
     private readonly Lock sync = new();

@@ -35,8 +35,10 @@ internal sealed class SwitchOperations(
     public void Unload(long generation, string model) => Run(async token =>
     {
         var before = beforeUnload = gpu.Read();
-        leaving = backend.ProcessIds;
+        var running = backend.ProcessIds;
         await backend.UnloadAsync(models[model], token);
+        // What runs on, such as the router, holds what it held before.
+        leaving = [.. running.Except(backend.ProcessIds)];
         return new LoopInput.Unloaded(generation, before, gpu.Read());
     });
 

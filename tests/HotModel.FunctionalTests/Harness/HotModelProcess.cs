@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json.Nodes;
 
 namespace HotModel.FunctionalTests.Harness;
 
@@ -33,11 +34,11 @@ internal sealed class HotModelProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>The server process that hotmodel started, router or model.</summary>
-    public ProcessEntry Server => ProcessTree.All().Single(e => e.Parent == Pid);
+    /// <summary>The llama-server that hotmodel started: the router, or the model itself in process mode.</summary>
+    public ProcessEntry Server => ProcessTree.Descendants(Pid).First(IsLlamaServer);
 
     /// <summary>The process that holds the model, below the router.</summary>
-    public ProcessEntry ModelChild => ProcessTree.All().Single(e => e.Parent == Server.Pid);
+    public ProcessEntry ModelChild => ProcessTree.Descendants(Server.Pid)[0];
 
     /// <summary>Ready to answer chats with the setup's active model, if it has one.</summary>
     public static async Task<HotModelProcess> StartAsync(Setup setup)
@@ -67,11 +68,25 @@ internal sealed class HotModelProcess : IAsyncDisposable
         return hotmodel;
     }
 
+    /// <summary>Waits until that model answers.</summary>
     public Task ActiveAsync(string model) => Until.True(
-        async () => (string?)(await Api.GetAsync("admin/state")).Json["active_model"] == model
-            && (bool?)(await Api.GetAsync("admin/state")).Json["switching"] == false,
+        async () => await StateAsync() is var state
+            && (string?)state["active_model"] == model && (string?)state["phase"] == "ready",
         StartLimit,
-        $"{model} is active; the log:\n{Log}");
+        $"{model} is active");
+
+    public async Task<JsonObject> StateAsync() => (await Api.GetAsync("admin/state")).Json;
+
+    /// <summary>A client of the router itself, with the key that hotmodel gave it.</summary>
+    public Api OpenRouter()
+    {
+        var key = ProcessTree.EnvironmentVariable(Server.Pid, "LLAMA_API_KEY");
+        return new Api(new Uri($"http://127.0.0.1:{Setup.RouterPort}/"), key);
+    }
+
+    /// <summary>Runs another command of the program with this one's configuration.</summary>
+    public Task<Output> CommandAsync(params string[] arguments) =>
+        CommandLine.RunAsync([.. arguments, "--config", Setup.ConfigPath]);
 
     /// <summary>SIGKILL; nothing is expected of its exit code afterwards.</summary>
     public async Task KillAsync()
@@ -114,6 +129,11 @@ internal sealed class HotModelProcess : IAsyncDisposable
             Assert.True(exitCode == 0, $"exit code {exitCode}:\n{Log}");
         Assert.True(left.Count == 0, "left running: " + string.Join("; ", left.Select(e => e.CommandLine)));
     }
+
+    // The program may keep processes of its own between itself and the server.
+    private static bool IsLlamaServer(ProcessEntry entry) =>
+        entry.CommandLine.Split(' ')[0] is var program
+        && (program == Programs.LlamaServer || program == Programs.FakeLlamaServer);
 
     private static Process Launch(Setup setup)
     {
