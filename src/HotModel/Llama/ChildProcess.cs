@@ -8,16 +8,20 @@ internal sealed class ChildProcess
 {
     private readonly Process process;
     private readonly bool leadsGroup;
+    private readonly Action<int> onEnded;
     private readonly Lock gate = new();
     private bool ended;
 
     /// <param name="process">Just started.</param>
-    /// <param name="leadsGroup">It was started through <see cref="LaunchCommand"/>, so the whole tree is one group.</param>
+    /// <param name="leadsGroup">It was started through <see cref="LaunchCommand"/>, so the whole tree is one
+    /// group.</param>
     /// <param name="output">Completes when its output has been read to the end.</param>
-    public ChildProcess(Process process, bool leadsGroup, Task output)
+    /// <param name="onEnded">Called with the pid before <see cref="Exited"/> completes.</param>
+    public ChildProcess(Process process, bool leadsGroup, Task output, Action<int> onEnded)
     {
         this.process = process;
         this.leadsGroup = leadsGroup;
+        this.onEnded = onEnded;
         Output = output;
         Pid = process.Id;
         Exited = WaitAsync();
@@ -35,7 +39,9 @@ internal sealed class ChildProcess
     /// <summary>Live processes of the tree; off Linux only the first is known.</summary>
     public IReadOnlyList<int> Pids => HasExited ? [] : [Pid, .. ProcessTree.Descendants(Pid)];
 
-    /// <summary>Asks it to end. Windows has no such request for a program without a window: there it is killed.</summary>
+    /// <summary>
+    /// Asks it to end. Windows has no such request for a program without a window: there it is killed.
+    /// </summary>
     public void Terminate()
     {
         if (OperatingSystem.IsWindows())
@@ -103,6 +109,7 @@ internal sealed class ChildProcess
                 _ = Libc.kill(-Pid, Libc.SIGKILL);
             ended = true;
         }
+        onEnded(Pid);
         var status = process.ExitCode;
         // The reader of its output still needs the streams of the process object.
         _ = Output.ContinueWith(_ => process.Dispose(), TaskScheduler.Default);

@@ -2,8 +2,12 @@ using System.Globalization;
 
 namespace HotModel.Llama;
 
-/// <summary>Which children run, in a file of the state directory, for a next start that finds them still alive.</summary>
-/// <remarks>One "pid start name" a line. A pid alone may be somebody else's by then; the three together are not.</remarks>
+/// <summary>
+/// Which children run, in a file of the state directory, for a next start that finds them still alive.
+/// </summary>
+/// <remarks>
+/// One "pid start name" a line. A pid alone may be somebody else's by then; the three together are not.
+/// </remarks>
 internal sealed class ChildRecord(string directory)
 {
     private const string FileName = "children";
@@ -11,7 +15,8 @@ internal sealed class ChildRecord(string directory)
     private readonly Dictionary<int, string> lines = [];
     private readonly string path = Path.Combine(directory, FileName);
 
-    /// <param name="binary">The name it will run under; until it has become that, the process is still a copy of us.</param>
+    /// <param name="binary">The name it will run under; until it has become that, the process is still a copy of
+    /// us.</param>
     public void Add(int pid, string binary)
     {
         if (ProcessTree.Identify(pid) is not { } identity)

@@ -3,13 +3,15 @@ using System.Globalization;
 namespace HotModel.Llama;
 
 /// <summary>
-/// <c>hotmodel __guard</c>: reads "+GROUP" and "-GROUP" lines; when its standard input ends, because hotmodel is gone in
+/// <c>hotmodel __guard</c>: reads "+GROUP" and "-GROUP" lines; when its standard input ends, because hotmodel is gone
+/// in
 /// whatever way, it kills the process groups that are still on the list.
 /// </summary>
 /// <remarks>
 /// The parent-death signal reaches llama-server's router only, not the router's own children. Those leave when their
 /// standard input ends, but llama-server 0.7.0 begins to watch it only once the model is loaded: a child that was still
-/// loading outlived a killed router by minutes, with 20 GB in its hands. A group kill has no such hole, needs no rights,
+/// loading outlived a killed router by minutes, with 20 GB in its hands. A group kill has no such hole, needs no
+/// rights,
 /// and works on macOS too, where there is no parent-death signal.
 /// </remarks>
 internal static class GuardCommand

@@ -2,8 +2,12 @@ using HotModel.Configuration;
 
 namespace HotModel.Llama;
 
-/// <summary>Runs one model at a time. The two implementations: llama-server's router, and one process per model.</summary>
-/// <remarks>The caller runs one operation after another, never two at once; a cancelled operation has ended when its task has.</remarks>
+/// <summary>
+/// Runs one model at a time. The two implementations: llama-server's router, and one process per model.
+/// </summary>
+/// <remarks>
+/// The caller runs one operation after another, never two at once; a cancelled operation has ended when its task has.
+/// </remarks>
 internal interface IBackend : IAsyncDisposable
 {
     /// <summary>True while a server process of ours is alive.</summary>
@@ -15,17 +19,25 @@ internal interface IBackend : IAsyncDisposable
     /// <summary>The last lines that the current load, or the last one, left in the child's log; oldest first.</summary>
     IReadOnlyList<string> LogTail();
 
-    /// <summary>Starts what has to run, loads the model and returns when it answers. Expected failures are values.</summary>
+    /// <summary>
+    /// Starts what has to run, loads the model and returns when it answers. Expected failures are values.
+    /// </summary>
     /// <param name="model">The model to load.</param>
     /// <param name="instance">Comes back in <see cref="ModelLost"/> when this very load is lost later.</param>
     /// <param name="progress">Called from any thread.</param>
-    /// <param name="cancel">Ends the wait with an OperationCanceledException; what was started is cleared by the next unload.</param>
-    Task<LoadResult> LoadAsync(ModelConfig model, long instance, Action<LoadProgress> progress, CancellationToken cancel);
+    /// <param name="cancel">Ends the wait with an OperationCanceledException; what was started is cleared by the next
+    /// unload.</param>
+    Task<LoadResult> LoadAsync(
+        ModelConfig model, long instance, Action<LoadProgress> progress, CancellationToken cancel);
 
-    /// <summary>Returns when the model's process is gone, by force where it must be. Nothing loaded is no error.</summary>
+    /// <summary>
+    /// Returns when the model's process is gone, by force where it must be. Nothing loaded is no error.
+    /// </summary>
     Task UnloadAsync(ModelConfig model, CancellationToken cancel);
 
-    /// <summary>Ends every process of ours: asks, waits up to <paramref name="grace"/>, then kills. Zero kills at once.</summary>
+    /// <summary>
+    /// Ends every process of ours: asks, waits up to <paramref name="grace"/>, then kills. Zero kills at once.
+    /// </summary>
     Task StopAsync(TimeSpan grace);
 }
 

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace HotModel.Llama;
 
-/// <summary><c>hotmodel __launch PARENT-PID -- BINARY ARGS…</c>: becomes BINARY, tied to the life of the parent.</summary>
+/// <summary>
+/// <c>hotmodel __launch PARENT-PID -- BINARY ARGS…</c>: becomes BINARY, tied to the life of the parent.
+/// </summary>
 /// <remarks>Runs before anything else in Main: it costs one start of the runtime and nothing is left of it.</remarks>
 internal static class LaunchCommand
 {

@@ -12,7 +12,8 @@ internal readonly record struct LaunchResult(ChildProcess? Child, string? Error)
 
 /// <summary>Starts servers such that they end when we do, in whatever way that is.</summary>
 /// <remarks>
-/// Linux: the parent-death signal (<see cref="LaunchCommand"/>). Linux and macOS: a guard that kills their process groups
+/// Linux: the parent-death signal (<see cref="LaunchCommand"/>). Linux and macOS: a guard that kills their process
+/// groups
 /// (<see cref="GuardCommand"/>). Windows: a job (<see cref="WindowsJob"/>). Everywhere: a record of what runs, swept at
 /// the next start (<see cref="ChildRecord"/>).
 /// </remarks>
@@ -129,24 +130,21 @@ internal sealed class Launcher : IDisposable
         process.StandardInput.Close();
         var output = Task.WhenAll(
             log.Follow(process.StandardOutput.BaseStream), log.Follow(process.StandardError.BaseStream));
-        var child = new ChildProcess(process, leadsGroup: self is not null, output);
-        Remember(child, path);
-        return child;
+        // Before its end can be told, or it would be remembered for ever.
+        Remember(process.Id, path);
+        return new ChildProcess(process, leadsGroup: self is not null, output, Forget);
     }
 
-    private void Remember(ChildProcess child, string path)
+    private void Remember(int pid, string path)
     {
-        var pid = child.Pid;
         record?.Add(pid, path);
-        if (self is not null)
+        if (self is null)
+            return;
+        lock (gate)
         {
-            lock (gate)
-            {
-                guarded.Add(pid);
-                Tell_NeedsLock($"+{pid}");
-            }
+            guarded.Add(pid);
+            Tell_NeedsLock($"+{pid}");
         }
-        _ = child.Exited.ContinueWith(_ => Forget(pid), TaskScheduler.Default);
     }
 
     private void Forget(int pid)

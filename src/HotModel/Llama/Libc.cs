@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace HotModel.Llama;
 
-/// <summary>The few calls of libc that .NET has no word for. Native names kept; every one returns -1 on failure.</summary>
+/// <summary>
+/// The few calls of libc that .NET has no word for. Native names kept; every one returns -1 on failure.
+/// </summary>
 internal static partial class Libc
 {
     public const int SIGHUP = 1;

@@ -38,4 +38,7 @@ internal static partial class LlamaLog
 
     [ZLoggerMessage(LogLevel.Warning, "lost model '{model}': {error}")]
     public static partial void Lost(ILogger logger, string model, string error);
+
+    [ZLoggerMessage(LogLevel.Warning, "process {pid} did not end within {seconds} s: killed")]
+    public static partial void ProcessStopTimedOut(ILogger logger, int pid, double seconds);
 }

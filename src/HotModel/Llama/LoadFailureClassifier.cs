@@ -4,7 +4,8 @@ namespace HotModel.Llama;
 
 /// <summary>What is known about the end of a load, beside the log.</summary>
 /// <param name="ExitCode">128 + N for signal N; null where the process still runs or its status is unknown.</param>
-/// <param name="WasLoaded">The model had been answering: its log may hold complaints that have nothing to do with its end.</param>
+/// <param name="WasLoaded">The model had been answering: its log may hold complaints that have nothing to do with its
+/// end.</param>
 /// <param name="IsRouter">The router itself ended, and the model with it.</param>
 internal readonly record struct LoadExit(int? ExitCode, bool WasLoaded = false, bool IsRouter = false)
 {
@@ -68,7 +69,8 @@ internal static class LoadFailureClassifier
                 continue;
             found = true;
             size ??= Between(line, "allocating ", " on device");
-            device ??= Between(line, "failed to allocate ", " buffer") ?? Between(line, "unable to allocate ", " buffer");
+            device ??= Between(line, "failed to allocate ", " buffer")
+                ?? Between(line, "unable to allocate ", " buffer");
             if (Between(line, " on device ", ":") is { } index)
                 device ??= $"device {index}";
             if (line.Contains("ggml_vulkan", StringComparison.Ordinal))
@@ -81,7 +83,8 @@ internal static class LoadFailureClassifier
             return null;
         var wanted = size is null ? "" : $" ({size} were asked for)";
         return new(LoadFailureReason.OutOfMemory,
-            $"Out of memory on {device ?? "the host"}{wanted}: use fewer gpu_layers, a smaller ctx_size or a smaller model.");
+            $"Out of memory on {device ?? "the host"}{wanted}: "
+            + "use fewer gpu_layers, a smaller ctx_size or a smaller model.");
     }
 
     // "failed to allocate compute buffers" and "failed to allocate buffer for kv cache" among them.
@@ -107,8 +110,10 @@ internal static class LoadFailureClassifier
             if (Between(line, "error while handling argument \"", "\": ") is { } argument)
             {
                 var why = After(line, "\": ");
+                if (why == "stoi")
+                    why = "not a number";
                 return new(LoadFailureReason.UnknownFlag,
-                    $"llama-server does not accept the value of '{argument}' ({(why == "stoi" ? "not a number" : why)}).");
+                    $"llama-server does not accept the value of '{argument}' ({why}).");
             }
         }
         return null;
@@ -151,7 +156,9 @@ internal static class LoadFailureClassifier
                 continue;
             var file = Between(line, "file '", "'") ?? Between(line, "open ", ":");
             return new(LoadFailureReason.MissingFile,
-                file is null ? $"A file of model '{model}' is missing." : $"The file '{file}' of model '{model}' is missing.");
+                file is null
+                    ? $"A file of model '{model}' is missing."
+                    : $"The file '{file}' of model '{model}' is missing.");
         }
         return null;
     }

@@ -53,7 +53,9 @@ internal sealed class LogRing
         }
     }
 
-    /// <summary>True as soon as a line after the mark satisfies <paramref name="wanted"/>; false at the limit.</summary>
+    /// <summary>
+    /// True as soon as a line after the mark satisfies <paramref name="wanted"/>; false at the limit.
+    /// </summary>
     public async Task<bool> WaitForAsync(long mark, Predicate<string> wanted, TimeSpan limit, TimeProvider time)
     {
         var waiter = new Waiter(wanted, new(TaskCreationOptions.RunContinuationsAsynchronously));

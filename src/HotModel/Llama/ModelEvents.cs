@@ -19,7 +19,9 @@ internal readonly record struct ModelEvent(string Model, RouterModelStatus Statu
             var root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object)
                 return Hint;
-            var data = root.TryGetProperty("data", out var inner) && inner.ValueKind == JsonValueKind.Object ? inner : root;
+            var data = root.TryGetProperty("data", out var inner) && inner.ValueKind == JsonValueKind.Object
+                ? inner
+                : root;
             var status = RouterModels.ParseStatus(Text(data, "status"));
             return new(Text(root, "model") ?? "", status, ReadProgress(data, status));
         }
@@ -47,7 +49,8 @@ internal readonly record struct ModelEvent(string Model, RouterModelStatus Statu
 
 /// <summary>Follows <c>/models/sse</c>: connects, reconnects, and says so with <see cref="ModelEvent.Hint"/>.</summary>
 /// <remarks>
-/// There is no snapshot, no replay and no heartbeat, so an event is a reason to read /models again, never an outcome. The
+/// There is no snapshot, no replay and no heartbeat, so an event is a reason to read /models again, never an outcome.
+/// The
 /// head of the answer comes with the first event only, so a stream that is silent cannot be told from one that is not
 /// there yet: whoever waits for something must also look from time to time.
 /// </remarks>
@@ -61,9 +64,6 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
 
     // Where there is no event stream a lost model is noticed by looking this often.
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
-
-    /// <summary>False until an event came, and for servers that have no such stream.</summary>
-    public bool IsLive { get; private set; }
 
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -95,10 +95,6 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
             {
                 return;
             }
-            finally
-            {
-                IsLive = false;
-            }
             if (!await DelayAsync(retry, cancel))
                 return;
             retry = retry * 2 < RetryMax ? retry * 2 : RetryMax;
@@ -110,11 +106,7 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
         await using var stream = await response.Content.ReadAsStreamAsync(cancel);
         var reader = new SseReader(stream);
         while (await reader.ReadAsync(cancel) is { } data)
-        {
-            IsLive = true;
             onEvent(ModelEvent.Parse(data));
-        }
-        IsLive = false;
         onEvent(ModelEvent.Hint);
     }
 

@@ -4,7 +4,8 @@ namespace HotModel.Llama;
 
 /// <summary>Keeps one bad section of the preset file from taking all models down.</summary>
 /// <remarks>
-/// llama-server 0.7.0 refuses to start as a router when any section has a key that it does not know. The section is left
+/// llama-server 0.7.0 refuses to start as a router when any section has a key that it does not know. The section is
+/// left
 /// out of a copy in the state directory, and loading that model fails with the reason.
 /// </remarks>
 internal sealed class PresetQuarantine(string? stateDirectory)

@@ -118,7 +118,8 @@ internal static class ProcessTree
             return entries;
         foreach (var path in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(path.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+            var name = Path.GetFileName(path.AsSpan());
+            if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
                 && Read(pid) is { } entry)
                 entries.Add(entry);
         }

@@ -1,6 +1,8 @@
 namespace HotModel.Llama;
 
-/// <summary>Wakes everybody who waits. Take <see cref="Next"/> before looking at what may change, then wait on it.</summary>
+/// <summary>
+/// Wakes everybody who waits. Take <see cref="Next"/> before looking at what may change, then wait on it.
+/// </summary>
 internal sealed class Pulse
 {
     private volatile TaskCompletionSource source = New();

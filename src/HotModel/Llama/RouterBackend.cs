@@ -165,7 +165,7 @@ internal sealed class RouterBackend : IBackend
         var asked = new HashSet<string>(StringComparer.Ordinal);
         var began = time.GetTimestamp();
         var limit = RouterModel.DefaultStopTimeout + StopMargin;
-        for (var tries = 0; !current.Child.HasExited; tries++)
+        for (var looks = 0; !current.Child.HasExited;)
         {
             var next = current.Changed;
             var models = await current.Client.ModelsAsync(cancel);
@@ -192,7 +192,7 @@ internal sealed class RouterBackend : IBackend
             // Reported as unloaded, but its process is still ending: no event tells when it is gone.
             if (up is { Count: 0 })
                 next = Task.Delay(TimeSpan.FromMilliseconds(1), time, cancel);
-            await current.WaitAsync(next, tries, cancel);
+            looks = await current.WaitAsync(next, looks, cancel);
         }
     }
 
@@ -214,7 +214,7 @@ internal sealed class RouterBackend : IBackend
     private async Task<LoadFailure?> RequestAsync(
         RouterProcess current, ModelConfig model, long mark, CancellationToken cancel)
     {
-        for (var tries = 0; ; tries++)
+        for (var looks = 0; ;)
         {
             var next = current.Changed;
             var reply = await current.Client.LoadAsync(model.RouterId, cancel);
@@ -233,7 +233,7 @@ internal sealed class RouterBackend : IBackend
                 return Refused(reply, message, model);
             if (reply.Status != 500 && await StatusAsync(current, model, cancel) is { IsUp: true })
                 return null;
-            await current.WaitAsync(next, tries, cancel);
+            looks = await current.WaitAsync(next, looks, cancel);
         }
     }
 
@@ -243,7 +243,7 @@ internal sealed class RouterBackend : IBackend
     {
         var began = time.GetTimestamp();
         var wasUp = false;
-        for (var tries = 0; ; tries++)
+        for (var looks = 0; ;)
         {
             var next = current.Changed;
             var status = await StatusAsync(current, model, cancel);
@@ -256,7 +256,7 @@ internal sealed class RouterBackend : IBackend
             // "failed" is set by exits that were asked for, too; none was since our request.
             else if (status is not null && (wasUp || status.Failed || time.GetElapsedTime(began) > AcceptedLimit))
                 return await current.ModelFailureAsync(model.RouterId, model.Name, model.Path, mark, wasLoaded: false);
-            await current.WaitAsync(next, tries, cancel);
+            looks = await current.WaitAsync(next, looks, cancel);
         }
     }
 
@@ -264,7 +264,7 @@ internal sealed class RouterBackend : IBackend
     private static async Task<LoadFailure?> ProveAsync(
         RouterProcess current, ModelConfig model, long mark, CancellationToken cancel)
     {
-        for (var tries = 0; ; tries++)
+        for (var looks = 0; ;)
         {
             var next = current.Changed;
             var reply = await current.Client.SlotsAsync(model.RouterId, cancel);
@@ -277,7 +277,7 @@ internal sealed class RouterBackend : IBackend
                 return await current.RouterFailureAsync(model.Name, model.Path, mark, wasLoaded: false);
             if (await StatusAsync(current, model, cancel) is { IsUp: false })
                 return await current.ModelFailureAsync(model.RouterId, model.Name, model.Path, mark, wasLoaded: false);
-            await current.WaitAsync(next, tries, cancel);
+            looks = await current.WaitAsync(next, looks, cancel);
         }
     }
 
@@ -286,13 +286,16 @@ internal sealed class RouterBackend : IBackend
         (await current.Client.ModelsAsync(cancel))?.FirstOrDefault(
             item => string.Equals(item.Id, model.RouterId, StringComparison.Ordinal));
 
-    private LoadFailure Refused(RouterReply reply, string message, ModelConfig model) => new(
-        LoadFailureReason.Unknown,
+    private LoadFailure Refused(RouterReply reply, string message, ModelConfig model)
+    {
+        if (message.Length == 0)
+            message = $"HTTP status {reply.Status}";
         // The body of an unknown model is that of an unknown route: "File Not Found".
-        reply.Status == 404
-            ? $"llama-server's router has no model '{model.RouterId}': it is neither in the preset file nor in models_dir."
-            : $"llama-server refused to load '{model.RouterId}': {(message.Length > 0 ? message : $"HTTP status {reply.Status}")}.",
-        log.Tail(20));
+        var error = reply.Status == 404
+            ? $"llama-server's router has no model '{model.RouterId}': it is in neither the preset file nor models_dir."
+            : $"llama-server refused to load '{model.RouterId}': {message}.";
+        return new(LoadFailureReason.Unknown, error, log.Tail(20));
+    }
 
     // Runs as long as the router does.
     private async Task WatchAsync(RouterProcess current)
@@ -314,7 +317,10 @@ internal sealed class RouterBackend : IBackend
         var status = await current.Child.Exited;
         LlamaLog.RouterEnded(logger, status);
         if (Interlocked.Exchange(ref loaded, null) is { } lost)
-            Report(lost, await current.RouterFailureAsync(lost.Model.Name, lost.Model.Path, lost.Mark, wasLoaded: true));
+        {
+            Report(lost, await current.RouterFailureAsync(
+                lost.Model.Name, lost.Model.Path, lost.Mark, wasLoaded: true));
+        }
         await current.DisposeAsync();
     }
 

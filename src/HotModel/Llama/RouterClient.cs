@@ -40,7 +40,9 @@ internal enum SlotsState
     Busy,
 }
 
-/// <summary>llama-server over HTTP, as far as loading and unloading need it. An answer that does not come is a value.</summary>
+/// <summary>
+/// llama-server over HTTP, as far as loading and unloading need it. An answer that does not come is a value.
+/// </summary>
 internal sealed class RouterClient : IDisposable
 {
     // llama-server closes a connection that is idle for 5 s; one that we drop earlier is never cut under a request.
@@ -49,8 +51,8 @@ internal sealed class RouterClient : IDisposable
     // /models is the largest answer: about 1 KB a model.
     private const int BodyBytesMax = 16 * 1024 * 1024;
 
-    // The router answers each of these within milliseconds; a load at the limit may evict first (stop-timeout).
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(30);
+    // The router answers each of these within milliseconds, a busy machine's within a second.
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
 
     private readonly Uri address;
     private readonly string? key;

@@ -20,7 +20,8 @@ internal sealed record RouterLaunch(string Binary, IReadOnlyList<string> Argumen
     /// <summary>Where we reach it: a server that listens everywhere is reached on loopback.</summary>
     public Uri Address => AddressOf(Host, Port);
 
-    public string? PresetPath => Arguments.SkipWhile(argument => argument != "--models-preset").Skip(1).FirstOrDefault();
+    public string? PresetPath =>
+        Arguments.SkipWhile(argument => argument != "--models-preset").Skip(1).FirstOrDefault();
 
     public RouterLaunch WithPreset(string path) => this with { Arguments = Replace("--models-preset", path) };
 
@@ -31,8 +32,12 @@ internal sealed record RouterLaunch(string Binary, IReadOnlyList<string> Argumen
         _ => host,
     }, port).Uri;
 
-    /// <summary>True where nobody listens there now; a name that we cannot resolve is left to the server to judge.</summary>
-    /// <remarks>Asked before the start, because an answer on a taken port would come from somebody else's server.</remarks>
+    /// <summary>
+    /// True where nobody listens there now; a name that we cannot resolve is left to the server to judge.
+    /// </summary>
+    /// <remarks>
+    /// Asked before the start, because an answer on a taken port would come from somebody else's server.
+    /// </remarks>
     public static bool IsPortFree(string host, int port)
     {
         if (!IPAddress.TryParse(host == "localhost" ? "127.0.0.1" : host, out var address))

@@ -95,7 +95,8 @@ internal static class RouterModels
         {
             var equals = line.IndexOf('=');
             if (equals > 0 && line[..equals].Trim().SequenceEqual("stop-timeout")
-                && int.TryParse(line[(equals + 1)..].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+                && int.TryParse(
+                    line[(equals + 1)..].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
                 return TimeSpan.FromSeconds(seconds);
         }
         return RouterModel.DefaultStopTimeout;

@@ -12,8 +12,8 @@ internal sealed class RouterProcess : IAsyncDisposable
     private static readonly TimeSpan PollFirst = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan PollMax = TimeSpan.FromMilliseconds(100);
 
-    // Without an event the state is looked at this often, beginning with a fast look: servers without a stream, and
-    // the stream of a new router, of which nothing is heard before its first event.
+    // Without an event the state is looked at this often, beginning anew after each event: for servers that have no
+    // stream, for one that connects just now, and because an event may come a moment before /models shows the change.
     private static readonly TimeSpan LookFirst = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LookMax = TimeSpan.FromSeconds(1);
 
@@ -27,7 +27,8 @@ internal sealed class RouterProcess : IAsyncDisposable
     private readonly ModelEvents events;
     private readonly Task following;
 
-    private RouterProcess(ChildProcess child, RouterClient client, Uri address, string key, ChildLog log, TimeProvider time)
+    private RouterProcess(
+        ChildProcess child, RouterClient client, Uri address, string key, ChildLog log, TimeProvider time)
     {
         Child = child;
         Client = client;
@@ -59,7 +60,7 @@ internal sealed class RouterProcess : IAsyncDisposable
         var launch = wanted.WithPort();
         if (!RouterLaunch.IsPortFree(launch.Host, launch.Port))
             return Failed(LoadFailureReason.PortInUse, string.Create(CultureInfo.InvariantCulture,
-                $"Port {launch.Port} on {launch.Host} is in use by another program; set router.port to another, or 0."));
+                $"Port {launch.Port} on {launch.Host} is in use by another program: set router.port to another or 0."));
 
         // In the environment: a key on the command line shows in the process list, and guards the router only while
         // the model's own port answers anybody.
@@ -93,17 +94,19 @@ internal sealed class RouterProcess : IAsyncDisposable
         return new(null, await ExitFailureAsync(child, log, mark, time));
     }
 
-    /// <summary>Waits until a look is worth while: an event, the end of the router, or the time that <paramref name="tries"/> allows.</summary>
-    public async Task WaitAsync(Task next, int tries, CancellationToken cancel)
+    /// <summary>Waits until a look is worth while: an event, the end of the router, or some time.</summary>
+    /// <param name="looks">How often the caller has looked since the last event.</param>
+    /// <returns>The next value of <paramref name="looks"/>.</returns>
+    public async Task<int> WaitAsync(Task next, int looks, CancellationToken cancel)
     {
-        var limit = events.IsLive ? LookMax : Backoff(LookFirst, LookMax, tries);
         try
         {
-            await Task.WhenAny(next, Child.Exited).WaitAsync(limit, time, cancel);
+            await Task.WhenAny(next, Child.Exited).WaitAsync(Backoff(LookFirst, LookMax, looks), time, cancel);
+            return 0;
         }
         catch (TimeoutException)
         {
-            // Time to look.
+            return looks + 1;
         }
     }
 
@@ -126,7 +129,8 @@ internal sealed class RouterProcess : IAsyncDisposable
     }
 
     /// <summary>What the log says about a model whose process has ended while the router lives.</summary>
-    public async Task<LoadFailure> ModelFailureAsync(string routerId, string model, string path, long mark, bool wasLoaded)
+    public async Task<LoadFailure> ModelFailureAsync(
+        string routerId, string model, string path, long mark, bool wasLoaded)
     {
         var epitaph = $"instance name={routerId} exited";
         await log.Ring.WaitForAsync(mark, line => line.Contains(epitaph, StringComparison.Ordinal), LastWords, time);
@@ -209,7 +213,8 @@ internal sealed class RouterProcess : IAsyncDisposable
         }
     }
 
-    private static async Task<LoadFailure> ExitFailureAsync(ChildProcess child, ChildLog log, long mark, TimeProvider time)
+    private static async Task<LoadFailure> ExitFailureAsync(
+        ChildProcess child, ChildLog log, long mark, TimeProvider time)
     {
         var status = await child.Exited;
         await OutputAsync(child, time);

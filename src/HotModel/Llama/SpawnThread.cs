@@ -4,7 +4,8 @@ namespace HotModel.Llama;
 
 /// <summary>The one thread that starts processes.</summary>
 /// <remarks>
-/// Linux sends the parent-death signal when the *thread* that forked ends, and threads of the pool come and go. This one
+/// Linux sends the parent-death signal when the *thread* that forked ends, and threads of the pool come and go. This
+/// one
 /// lives as long as the program.
 /// </remarks>
 internal static class SpawnThread

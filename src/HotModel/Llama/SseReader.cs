@@ -64,7 +64,8 @@ internal sealed class SseReader(Stream stream)
             if (at >= 0)
             {
                 var length = searched + at;
-                var line = new Line(start, length > 0 && buffer[start + length - 1] == '\r' ? length - 1 : length, tooLong);
+                var returned = length > 0 && buffer[start + length - 1] == '\r' ? 1 : 0;
+                var line = new Line(start, length - returned, tooLong);
                 start += length + 1;
                 return line;
             }

@@ -3,9 +3,12 @@ using System.Runtime.Versioning;
 
 namespace HotModel.Llama;
 
-/// <summary>Windows: everything this program starts ends with it, at the latest when its last handle is closed.</summary>
+/// <summary>
+/// Windows: everything this program starts ends with it, at the latest when its last handle is closed.
+/// </summary>
 /// <remarks>
-/// The program puts *itself* into the job: its children are then born in it, and there is no moment at which a child runs
+/// The program puts *itself* into the job: its children are then born in it, and there is no moment at which a child
+/// runs
 /// outside, as there is when a child is assigned after its start. The handle is never closed by us and never inherited.
 /// </remarks>
 [SupportedOSPlatform("windows")]
