@@ -40,8 +40,8 @@ internal sealed class ScriptedServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
-        listener.Stop();
         await serving;
+        listener.Stop();
         stopping.Dispose();
     }
 
@@ -58,7 +58,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
                 running.Add(RunAsync(socket, number < scripts.Length ? scripts[number] : _ => Task.CompletedTask));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        catch (OperationCanceledException)
         {
         }
         await Task.WhenAll(running);
@@ -113,7 +113,9 @@ internal sealed class ScriptedConnection(Socket socket, List<string> requests, C
         }
     }
 
-    public async Task SendAsync(string text) => await socket.SendAsync(Encoding.Latin1.GetBytes(text), stopping);
+    public Task SendAsync(string text) => SendAsync(Encoding.Latin1.GetBytes(text));
+
+    public async Task SendAsync(byte[] text) => await socket.SendAsync(text.AsMemory(), stopping);
 
     public async Task SendByteByByteAsync(string text)
     {
