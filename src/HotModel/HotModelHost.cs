@@ -47,7 +47,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             logs.CreateLogger<SwitchLoop>());
 
         var metrics = new ProxyMetrics();
-        var forwarder = Own(new Forwarder());
+        var forwarder = Own(new Forwarder(time));
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), loop.EnterAsync, forwarder,
             new ChatExchange(forwarder, metrics, logs.CreateLogger<ChatExchange>()), metrics, time,

@@ -1,20 +1,27 @@
 using System.Net;
 using System.Text.Json;
 using HotModel.Configuration;
+using HotModel.Http;
 
 namespace HotModel.Cli;
 
 /// <summary>The running proxy, as the commands reach it.</summary>
 internal sealed class ProxyClient(Uri address) : IDisposable
 {
-    // A switch may take its drain and its load; who is tired of waiting presses Ctrl+C.
-    public HttpClient Http { get; } = new(new SocketsHttpHandler { UseProxy = false })
-    {
-        BaseAddress = address,
-        Timeout = Timeout.InfiniteTimeSpan,
-    };
+    private readonly HttpEndpoint endpoint = new(address, TimeProvider.System);
 
-    public string Explain(HttpRequestException failure) => failure.HttpRequestError == HttpRequestError.ConnectionError
+    /// <summary>Returns with the head of the answer, or throws what the endpoint throws.</summary>
+    /// <remarks>A switch may take its drain and its load; who is tired of waiting presses Ctrl+C.</remarks>
+    public Task<HttpReply> SendAsync(string method, string path, CancellationToken cancel, byte[]? json = null) =>
+        endpoint.SendAsync(new(method, path) { JsonBody = json is null ? null : [json] }, cancel);
+
+    public static async Task<string> ReadTextAsync(HttpReply reply, CancellationToken cancel)
+    {
+        using var reader = new StreamReader(reply.Body);
+        return await reader.ReadToEndAsync(cancel);
+    }
+
+    public string Explain(HttpFailure failure) => failure.Stage == HttpStage.Connect
         ? $"Nothing answers at {address}. Is hotmodel serve running with this configuration?"
         : $"{address} failed: {failure.Message}";
 
@@ -32,7 +39,7 @@ internal sealed class ProxyClient(Uri address) : IDisposable
         }
     }
 
-    public void Dispose() => Http.Dispose();
+    public void Dispose() => endpoint.Dispose();
 }
 
 internal static class ProxyAddress

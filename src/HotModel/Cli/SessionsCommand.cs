@@ -1,14 +1,13 @@
 using System.CommandLine;
 using System.Net;
 using System.Text.Json;
+using HotModel.Http;
 
 namespace HotModel.Cli;
 
 /// <summary>hotmodel sessions: what /admin/sessions of the running proxy offers.</summary>
 internal static class SessionsCommand
 {
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
-
     public static Command Create()
     {
         var config = ConfigOption.Create();
@@ -20,17 +19,16 @@ internal static class SessionsCommand
     }
 
     /// <param name="proxyAddress">Base address of the running proxy; null: the configuration is wrong, and that was told.</param>
-    /// <param name="handler">How to reach it; null: over the network.</param>
-    public static Command Create(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler = null) =>
+    public static Command Create(Func<ParseResult, Uri?> proxyAddress) =>
         new("sessions", "List, show, delete and export the stored conversations.")
         {
-            List(proxyAddress, handler),
-            Show(proxyAddress, handler),
-            Delete(proxyAddress, handler),
-            Export(proxyAddress, handler),
+            List(proxyAddress),
+            Show(proxyAddress),
+            Delete(proxyAddress),
+            Export(proxyAddress),
         };
 
-    private static Command List(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
+    private static Command List(Func<ParseResult, Uri?> proxyAddress)
     {
         var json = JsonOption();
         var limit = new Option<int>("--limit")
@@ -41,7 +39,7 @@ internal static class SessionsCommand
         var offset = new Option<int>("--offset") { Description = "How many to leave out before." };
         var command = new Command("list", "Show all sessions, the most recently used first.") { json, limit, offset };
         command.SetAction((parsed, cancel) => RunAsync(
-            parsed, proxyAddress, handler, HttpMethod.Get,
+            parsed, proxyAddress, HttpMethods.Get,
             $"admin/sessions?limit={parsed.GetValue(limit)}&offset={parsed.GetValue(offset)}",
             parsed.GetValue(json)
                 ? CopyAsync
@@ -50,13 +48,13 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Command Show(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
+    private static Command Show(Func<ParseResult, Uri?> proxyAddress)
     {
         var id = IdArgument();
         var json = JsonOption();
         var command = new Command("show", "Show a session's messages.") { id, json };
         command.SetAction((parsed, cancel) => RunAsync(
-            parsed, proxyAddress, handler, HttpMethod.Get, PathOf(parsed.GetValue(id)!),
+            parsed, proxyAddress, HttpMethods.Get, PathOf(parsed.GetValue(id)!),
             parsed.GetValue(json)
                 ? CopyAsync
                 : (body, output, cancel) => PrintAsync(body, output, SessionsTable.WriteMessages, cancel),
@@ -64,13 +62,13 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Command Delete(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
+    private static Command Delete(Func<ParseResult, Uri?> proxyAddress)
     {
         var id = IdArgument();
         var json = JsonOption();
         var command = new Command("delete", "Delete a session and all its messages.") { id, json };
         command.SetAction((parsed, cancel) => RunAsync(
-            parsed, proxyAddress, handler, HttpMethod.Delete, PathOf(parsed.GetValue(id)!),
+            parsed, proxyAddress, HttpMethods.Delete, PathOf(parsed.GetValue(id)!),
             parsed.GetValue(json)
                 ? CopyAsync
                 : (_, output, _) => output.WriteLineAsync($"Deleted session {parsed.GetValue(id)}."),
@@ -78,7 +76,7 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Command Export(Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler)
+    private static Command Export(Func<ParseResult, Uri?> proxyAddress)
     {
         var id = IdArgument();
         var all = new Option<bool>("--all") { Description = "Also the messages that were replaced since." };
@@ -90,7 +88,7 @@ internal static class SessionsCommand
         format.AcceptOnlyFromAmong("json", "jsonl");
         var command = new Command("export", "Write a session as JSON to standard output.") { id, all, format };
         command.SetAction((parsed, cancel) => RunAsync(
-            parsed, proxyAddress, handler, HttpMethod.Get,
+            parsed, proxyAddress, HttpMethods.Get,
             PathOf(parsed.GetValue(id)!)
                 + $"/export?format={parsed.GetValue(format)}&all={(parsed.GetValue(all) ? 1 : 0)}",
             CopyAsync, cancel));
@@ -104,30 +102,25 @@ internal static class SessionsCommand
     private static string PathOf(string id) => "admin/sessions/" + Uri.EscapeDataString(id);
 
     private static async Task<int> RunAsync(
-        ParseResult parsed, Func<ParseResult, Uri?> proxyAddress, HttpMessageHandler? handler,
-        HttpMethod method, string path, Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
+        ParseResult parsed, Func<ParseResult, Uri?> proxyAddress,
+        string method, string path, Func<Stream, TextWriter, CancellationToken, Task> print, CancellationToken cancel)
     {
         if (proxyAddress(parsed) is not { } address)
             return ConfigOption.BadConfigStatus;
         var (output, errors) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-        using var network = handler is null
-            ? new SocketsHttpHandler { UseProxy = false, ConnectTimeout = ConnectTimeout }
-            : null;
-        using var client = new HttpMessageInvoker(handler ?? network!, disposeHandler: false);
-        using var request = new HttpRequestMessage(method, new Uri(address, path));
+        using var proxy = new ProxyClient(address);
         try
         {
-            using var response = await client.SendAsync(request, cancel);
-            await using var body = await response.Content.ReadAsStreamAsync(cancel);
-            if (response.StatusCode != HttpStatusCode.OK)
+            using var reply = await proxy.SendAsync(method, path, cancel);
+            if (reply.Status != StatusCodes.Status200OK)
             {
-                await errors.WriteLineAsync($"hotmodel: {await ReadErrorAsync(body, response.StatusCode, cancel)}");
+                await errors.WriteLineAsync($"hotmodel: {await ReadErrorAsync(reply, cancel)}");
                 return 1;
             }
-            await print(body, output, cancel);
+            await print(reply.Body, output, cancel);
             return 0;
         }
-        catch (Exception e) when (e is HttpRequestException or IOException)
+        catch (HttpFailure e)
         {
             await errors.WriteLineAsync(
                 $"hotmodel: no answer from {address}: {e.Message} "
@@ -160,11 +153,11 @@ internal static class SessionsCommand
         write(document.RootElement, output, width is > 0 ? width : null);
     }
 
-    private static async Task<string> ReadErrorAsync(Stream body, HttpStatusCode status, CancellationToken cancel)
+    private static async Task<string> ReadErrorAsync(HttpReply reply, CancellationToken cancel)
     {
         try
         {
-            using var document = await JsonDocument.ParseAsync(body, cancellationToken: cancel);
+            using var document = await JsonDocument.ParseAsync(reply.Body, cancellationToken: cancel);
             if (document.RootElement.TryGetProperty("error", out var error)
                 && error.TryGetProperty("message", out var message) && message.GetString() is { } text)
                 return text;
@@ -173,6 +166,6 @@ internal static class SessionsCommand
         {
             // Somebody else's server on that port; its status is all there is to tell.
         }
-        return $"the server answered {(int)status} {status}.";
+        return $"the server answered {reply.Status} {(HttpStatusCode)reply.Status}.";
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using HotModel.Api;
+using HotModel.Http;
 
 namespace HotModel.Cli;
 
@@ -16,20 +17,27 @@ internal static class StatusCommand
         {
             if (ConfigOption.Load(parsed, config) is not { } loaded)
                 return ConfigOption.BadConfigStatus;
-            using var proxy = new ProxyClient(ProxyAddress.Of(loaded));
+            var (output, errors) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var address = ProxyAddress.Of(loaded);
+            using var proxy = new ProxyClient(address);
             try
             {
-                var text = await proxy.Http.GetStringAsync("admin/state", cancel);
-                var output = parsed.InvocationConfiguration.Output;
+                using var reply = await proxy.SendAsync(HttpMethods.Get, "admin/state", cancel);
+                var text = await ProxyClient.ReadTextAsync(reply, cancel);
+                if (!reply.IsSuccess)
+                {
+                    await errors.WriteLineAsync($"{address} answered {reply.Status}: {ProxyClient.ErrorMessage(text)}");
+                    return 1;
+                }
                 if (parsed.GetValue(json))
                     await output.WriteLineAsync(text);
                 else
                     Show(JsonSerializer.Deserialize(text, AdminJson.Default.AdminState)!, output);
                 return 0;
             }
-            catch (HttpRequestException e)
+            catch (HttpFailure e)
             {
-                await parsed.InvocationConfiguration.Error.WriteLineAsync(proxy.Explain(e));
+                await errors.WriteLineAsync(proxy.Explain(e));
                 return 1;
             }
         });

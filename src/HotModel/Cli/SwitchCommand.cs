@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Net.Http.Json;
-using System.Text;
 using System.Text.Json;
 using HotModel.Api;
+using HotModel.Http;
 using HotModel.Llama;
 using HotModel.Switching;
 
@@ -48,10 +47,9 @@ internal static class SwitchCommand
         {
             using var listening = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             var watching = progress is null ? Task.CompletedTask : await WatchAsync(proxy, progress, listening.Token);
-            using var content = JsonContent.Create(body, AdminJson.Default.SwitchRequestBody);
-            await content.LoadIntoBufferAsync(cancel);
-            using var answer = await proxy.Http.PostAsync("admin/switch", content, cancel);
-            var text = await answer.Content.ReadAsStringAsync(cancel);
+            var json = JsonSerializer.SerializeToUtf8Bytes(body, AdminJson.Default.SwitchRequestBody);
+            using var reply = await proxy.SendAsync(HttpMethods.Post, "admin/switch", cancel, json);
+            var text = await ProxyClient.ReadTextAsync(reply, cancel);
             await listening.CancelAsync();
             await watching;
             progress?.End();
@@ -68,7 +66,7 @@ internal static class SwitchCommand
                 Show(report, report.Error is null ? output : error);
             return report.Error is null ? 0 : 1;
         }
-        catch (HttpRequestException e)
+        catch (HttpFailure e)
         {
             await error.WriteLineAsync(proxy.Explain(e));
             return 1;
@@ -78,17 +76,16 @@ internal static class SwitchCommand
     /// <summary>Returns once the events flow, so that none of the switch is missed.</summary>
     private static async Task<Task> WatchAsync(ProxyClient proxy, SwitchProgress progress, CancellationToken cancel)
     {
-        var answer = await proxy.Http.GetAsync("admin/events", HttpCompletionOption.ResponseHeadersRead, cancel);
+        var events = await proxy.SendAsync(HttpMethods.Get, "admin/events", cancel);
         return ReadAsync();
 
         async Task ReadAsync()
         {
             try
             {
-                using (answer)
+                using (events)
                 {
-                    await using var stream = await answer.Content.ReadAsStreamAsync(cancel);
-                    using var reader = new StreamReader(stream, Encoding.UTF8);
+                    using var reader = new StreamReader(events.Body);
                     string? name = null;
                     while (await reader.ReadLineAsync(cancel) is { } line)
                     {
@@ -99,7 +96,7 @@ internal static class SwitchCommand
                     }
                 }
             }
-            catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
+            catch (Exception e) when (e is OperationCanceledException or HttpFailure)
             {
                 // The report says how the switch ended; this was only to look at.
             }

@@ -1,5 +1,5 @@
-using System.Net;
 using System.Text.Json;
+using HotModel.Http;
 
 namespace HotModel.Llama;
 
@@ -75,19 +75,19 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
             try
             {
                 using var response = await client.EventsAsync(cancel);
-                if (response?.StatusCode is HttpStatusCode.NotFound)
+                if (response?.Status is StatusCodes.Status404NotFound)
                 {
                     await PollAsync(cancel);
                     return;
                 }
-                if (response is { IsSuccessStatusCode: true })
+                if (response is { IsSuccess: true })
                 {
                     onEvent(ModelEvent.Hint);
                     retry = RetryFirst;
                     await ReadAsync(response, cancel);
                 }
             }
-            catch (Exception exception) when (exception is IOException or HttpRequestException)
+            catch (HttpFailure)
             {
                 // The stream broke: the router went, or the connection did.
             }
@@ -101,10 +101,9 @@ internal sealed class ModelEvents(RouterClient client, TimeProvider time, Action
         }
     }
 
-    private async Task ReadAsync(HttpResponseMessage response, CancellationToken cancel)
+    private async Task ReadAsync(HttpReply response, CancellationToken cancel)
     {
-        await using var stream = await response.Content.ReadAsStreamAsync(cancel);
-        var reader = new SseReader(stream);
+        var reader = new SseReader(response.Body);
         while (await reader.ReadAsync(cancel) is { } data)
             onEvent(ModelEvent.Parse(data));
         onEvent(ModelEvent.Hint);

@@ -1,7 +1,5 @@
-using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text.Json;
+using HotModel.Http;
 
 namespace HotModel.Llama;
 
@@ -45,40 +43,25 @@ internal enum SlotsState
 /// </summary>
 internal sealed class RouterClient : IDisposable
 {
-    // llama-server closes a connection that is idle for 5 s; one that we drop earlier is never cut under a request.
-    private static readonly TimeSpan IdleLimit = TimeSpan.FromSeconds(2);
-
     // /models is the largest answer: about 1 KB a model.
     private const int BodyBytesMax = 16 * 1024 * 1024;
 
     // The router answers each of these within milliseconds, a busy machine's within a second.
     private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
 
-    private readonly Uri address;
     private readonly string? key;
     private readonly TimeProvider time;
-    private readonly HttpMessageInvoker invoker;
+    private readonly HttpEndpoint endpoint;
 
     public RouterClient(Uri address, string? key, TimeProvider time)
     {
-        this.address = address;
         this.key = key;
         this.time = time;
-        invoker = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            PooledConnectionIdleTimeout = IdleLimit,
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            ActivityHeadersPropagator = null,
-            ConnectCallback = ConnectAsync,
-        });
+        endpoint = new HttpEndpoint(address, time);
     }
 
     public Task<RouterReply> GetAsync(string path, CancellationToken cancel) =>
-        SendAsync(HttpMethod.Get, path, null, cancel);
+        SendAsync(HttpMethods.Get, path, null, cancel);
 
     public Task<RouterReply> PropsAsync(CancellationToken cancel) => GetAsync("props", cancel);
 
@@ -90,10 +73,10 @@ internal sealed class RouterClient : IDisposable
     }
 
     public Task<RouterReply> LoadAsync(string id, CancellationToken cancel) =>
-        SendAsync(HttpMethod.Post, "models/load", id, cancel);
+        SendAsync(HttpMethods.Post, "models/load", id, cancel);
 
     public Task<RouterReply> UnloadAsync(string id, CancellationToken cancel) =>
-        SendAsync(HttpMethod.Post, "models/unload", id, cancel);
+        SendAsync(HttpMethods.Post, "models/unload", id, cancel);
 
     /// <summary>Without autoload=false the question itself would load the model and evict another.</summary>
     public Task<RouterReply> SlotsAsync(string id, CancellationToken cancel) =>
@@ -127,54 +110,31 @@ internal sealed class RouterClient : IDisposable
 
     /// <summary>Opens the event stream. llama-server sends the head of its answer only with the first event.</summary>
     /// <returns>The answer, its body unread; null where none came.</returns>
-    public async Task<HttpResponseMessage?> EventsAsync(CancellationToken cancel)
+    public async Task<HttpReply?> EventsAsync(CancellationToken cancel)
     {
-        using var request = Request(HttpMethod.Get, "models/sse", null);
-        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/event-stream"));
         try
         {
-            return await invoker.SendAsync(request, cancel);
+            return await endpoint.SendAsync(
+                Request(HttpMethods.Get, "models/sse", null) with { Accept = "text/event-stream" }, cancel);
         }
-        catch (HttpRequestException)
+        catch (HttpFailure)
         {
             return null;
         }
     }
 
-    public void Dispose() => invoker.Dispose();
+    public void Dispose() => endpoint.Dispose();
 
-    // The event stream may be silent for days; keep-alive is what notices a server that is gone without a word.
-    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-            await socket.ConnectAsync(context.DnsEndPoint, cancel);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
-
-    private async Task<RouterReply> SendAsync(HttpMethod method, string path, string? model, CancellationToken cancel)
+    private async Task<RouterReply> SendAsync(string method, string path, string? model, CancellationToken cancel)
     {
         using var limit = new CancellationTokenSource(AnswerLimit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
         try
         {
-            using var request = Request(method, path, model);
-            using var response = await invoker.SendAsync(request, either.Token);
-            await using var body = await response.Content.ReadAsStreamAsync(either.Token);
-            return new RouterReply((int)response.StatusCode, await ReadAsync(body, either.Token));
+            using var reply = await endpoint.SendAsync(Request(method, path, model), either.Token);
+            return new RouterReply(reply.Status, await ReadAsync(reply.Body, either.Token));
         }
-        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        catch (HttpFailure)
         {
             return default;
         }
@@ -193,30 +153,28 @@ internal sealed class RouterClient : IDisposable
         {
             length += count;
             if (length > BodyBytesMax)
-                throw new HttpRequestException("the answer of llama-server is too long");
+                throw new HttpFailure(HttpStage.Body, "The answer of llama-server is too long.");
             if (length == buffer.Length)
                 Array.Resize(ref buffer, buffer.Length * 2);
         }
         return buffer.AsMemory(0, length);
     }
 
-    private HttpRequestMessage Request(HttpMethod method, string path, string? model)
+    private OutgoingRequest Request(string method, string path, string? model) => new(method, path)
     {
-        var request = new HttpRequestMessage(method, new Uri(address, path));
-        if (key is not null)
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
-        if (model is not null)
+        ApiKey = key,
+        JsonBody = model is null ? null : [ModelBody(model)],
+    };
+
+    private static byte[] ModelBody(string model)
+    {
+        var body = new MemoryStream();
+        using (var json = new Utf8JsonWriter(body))
         {
-            var body = new MemoryStream();
-            using (var json = new Utf8JsonWriter(body))
-            {
-                json.WriteStartObject();
-                json.WriteString("model", model);
-                json.WriteEndObject();
-            }
-            request.Content = new ByteArrayContent(body.ToArray());
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            json.WriteStartObject();
+            json.WriteString("model", model);
+            json.WriteEndObject();
         }
-        return request;
+        return body.ToArray();
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using HotModel.Api;
+using HotModel.Http;
 using HotModel.Sessions;
 using HotModel.Switching;
 
@@ -23,23 +24,22 @@ internal sealed class ChatExchange(
             await FailAsync(context.Response, lease, error);
             return;
         }
-        using HttpResponseMessage upstream = result.Response!;
+        using HttpReply upstream = result.Reply!;
         context.Response.Headers[ChatEndpoint.SessionHeader] = turn.SessionId;
         context.Response.Headers[ChatEndpoint.ModelHeader] = lease.Model;
-        int status = (int)upstream.StatusCode;
         // The answer decides, not the request: servers exist that do not stream, and errors never do.
-        if (status == StatusCodes.Status200OK && upstream.Content.Headers.ContentType?.MediaType == "text/event-stream")
+        if (upstream.Status == StatusCodes.Status200OK && upstream.IsOfType("text/event-stream"))
             await RelayStreamAsync(context, upstream, turn, lease, scope);
         else
             await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope);
     }
 
     private async Task RelayStreamAsync(
-        HttpContext context, HttpResponseMessage upstream, Turn turn, ModelLease lease, RequestScope scope)
+        HttpContext context, HttpReply upstream, Turn turn, ModelLease lease, RequestScope scope)
     {
         metrics.CountStream();
         HttpResponse response = context.Response;
-        response.ContentType = upstream.Content.Headers.ContentType!.ToString();
+        response.ContentType = upstream.ContentType;
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
         // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
@@ -47,9 +47,8 @@ internal sealed class ChatExchange(
         await response.BodyWriter.FlushAsync(CancellationToken.None);
 
         var answer = new AnswerCollector();
-        Stream stream = await upstream.Content.ReadAsStreamAsync(CancellationToken.None);
         var relay = new SseRelay(
-            stream, response.BodyWriter, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
+            upstream.Body, response.BodyWriter, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
         RelayResult result = await relay.RunAsync(() => Store(turn, lease.Model, answer.BuildMessage()));
         lease.Answered = result.End == RelayEnd.Complete;
         metrics.AddRelayedBytes(relay.RelayedBytes);
@@ -73,7 +72,7 @@ internal sealed class ChatExchange(
     }
 
     private async Task RelayBodyAsync(
-        HttpResponse response, HttpResponseMessage upstream, Turn turn, ModelLease lease, Prompt prompt,
+        HttpResponse response, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt,
         RequestScope scope)
     {
         (ReadOnlyMemory<byte> body, ForwardError? error) = await ReadBodyAsync(upstream, scope);
@@ -82,11 +81,12 @@ internal sealed class ChatExchange(
             await FailAsync(response, lease, error);
             return;
         }
-        int status = (int)upstream.StatusCode;
+        int status = upstream.Status;
         if (status >= StatusCodes.Status400BadRequest)
         {
             response.StatusCode = status;
-            response.ContentType = upstream.Content.Headers.ContentType?.ToString();
+            response.ContentType = upstream.ContentType;
+            response.Headers.RetryAfter = upstream.RetryAfter;
             await WriteAsync(response, [body]);
         }
         else if (status == StatusCodes.Status200OK && JsonAnswer.Read(body.Span) is { } answer)
@@ -106,17 +106,16 @@ internal sealed class ChatExchange(
     }
 
     private static async Task<(ReadOnlyMemory<byte> Body, ForwardError? Error)> ReadBodyAsync(
-        HttpResponseMessage upstream, RequestScope scope)
+        HttpReply upstream, RequestScope scope)
     {
         try
         {
-            Stream stream = await upstream.Content.ReadAsStreamAsync(scope.Token);
             ReadOnlyMemory<byte>? body = await BoundedBody.ReadAsync(
-                stream, upstream.Content.Headers.ContentLength, AnswerLimitBytes, scope.Token);
+                upstream.Body, upstream.ContentLength, AnswerLimitBytes, scope.Token);
             return body is { } whole ? (whole, null) : (default, new(ForwardStage.ResponseBody, Culprit.Upstream,
                 $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB."));
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+        catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
             return (default, ForwardError.Of(scope, ForwardStage.ResponseBody) ?? new(ForwardStage.ResponseBody,
                 Culprit.Upstream,

@@ -1,3 +1,5 @@
+using HotModel.Http;
+
 namespace HotModel.Proxy;
 
 internal enum ForwardStage { Connect, ResponseHead, ResponseBody }
@@ -35,5 +37,5 @@ internal sealed record ForwardError(ForwardStage Stage, Culprit Culprit, string 
     };
 }
 
-/// <summary>Exactly one of the two is set. The response is the caller's to dispose.</summary>
-internal readonly record struct ForwardResult(HttpResponseMessage? Response, ForwardError? Error);
+/// <summary>Exactly one of the two is set. The reply is the caller's to dispose.</summary>
+internal readonly record struct ForwardResult(HttpReply? Reply, ForwardError? Error);

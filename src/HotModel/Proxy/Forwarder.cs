@@ -1,32 +1,14 @@
-using System.Net.Http.Headers;
-using System.Net.Sockets;
+using HotModel.Http;
 using HotModel.Llama;
 
 namespace HotModel.Proxy;
 
 /// <summary>The way to the upstream: sends a request and returns when the head of the answer is there.</summary>
-internal sealed class Forwarder : IDisposable
+internal sealed class Forwarder(TimeProvider time) : IDisposable
 {
-    // The upstream listens on this machine; where it does not accept in this time it will not in any.
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
-    // llama-server closes idle connections after 5 s (its Keep-Alive header says so).
-    private static readonly TimeSpan IdleConnectionTimeout = TimeSpan.FromSeconds(4);
-
-    private static readonly HttpRequestOptionsKey<bool> OpenedConnection = new("HotModel.OpenedConnection");
-
-    private readonly HttpMessageInvoker client = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        AutomaticDecompression = System.Net.DecompressionMethods.None,
-        ActivityHeadersPropagator = null,
-        ConnectTimeout = ConnectTimeout,
-        PooledConnectionIdleTimeout = IdleConnectionTimeout,
-        // An answer that nobody reads to its end must stop the generation at once: close, do not drain.
-        MaxResponseDrainSize = 0,
-        ConnectCallback = ConnectAsync,
-    });
+    private readonly Lock gate = new();
+    // One at a time: where the address changes, nothing is loaded at the old one any more.
+    private HttpEndpoint? endpoint;
 
     /// <summary>POSTs a JSON body. Expected failures, cancellation through the scope included, are values.</summary>
     /// <param name="upstream">Where to.</param>
@@ -37,62 +19,39 @@ internal sealed class Forwarder : IDisposable
     public async Task<ForwardResult> PostAsync(
         Upstream upstream, string path, RequestSplice body, string? accept, RequestScope scope)
     {
-        (HttpResponseMessage? response, ForwardError? error, bool mayTryAgain) =
-            await PostOnceAsync(upstream, path, body, accept, scope);
-        if (mayTryAgain)
-            (response, error, _) = await PostOnceAsync(upstream, path, body, accept, scope);
-        return new(response, error);
-    }
-
-    public void Dispose() => client.Dispose();
-
-    private async Task<(HttpResponseMessage? Response, ForwardError? Error, bool MayTryAgain)> PostOnceAsync(
-        Upstream upstream, string path, RequestSplice body, string? accept, RequestScope scope)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(upstream.BaseAddress, path));
-        request.Content = body.ToContent();
-        if (upstream.ApiKey is { } key)
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         // Nothing else of the client's goes on: with X-Conversation-Id llama-server would no longer notice that the
         // client left, and Authorization is the client's key for us.
-        if (accept is not null)
-            request.Headers.TryAddWithoutValidation("Accept", accept);
+        var request = new OutgoingRequest(HttpMethods.Post, path)
+        {
+            ApiKey = upstream.ApiKey,
+            Accept = accept,
+            JsonBody = body.Pieces,
+        };
         try
         {
-            return (await client.SendAsync(request, scope.Token), null, false);
+            return new(await EndpointAt(upstream.BaseAddress).SendAsync(request, scope.Token), null);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
-            if (ForwardError.Of(scope, ForwardStage.ResponseHead) is { } ended)
-                return (null, ended, false);
-            // Without the scope's end a cancellation is the handler's own connect time-out.
-            if (e is OperationCanceledException || e is HttpRequestException
-                { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError })
-            {
-                return (null, new(ForwardStage.Connect, Culprit.Upstream,
-                    $"The model's server at {upstream.BaseAddress.Authority} cannot be reached."), true);
-            }
-            // A connection from the pool may have been closed by the other side while the request was on its way. On
-            // one that was opened for this request the same is the server's failure, and it could be this request's.
-            bool mayBeStale = !request.Options.TryGetValue(OpenedConnection, out _);
-            return (null, new(ForwardStage.ResponseHead, Culprit.Upstream,
-                "The model's server ended the connection without an answer."), mayBeStale);
+            return new(null, ForwardError.Of(scope, ForwardStage.ResponseHead) ?? Explain(e, upstream));
         }
     }
 
-    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
+    public void Dispose() => endpoint?.Dispose();
+
+    private static ForwardError Explain(Exception e, Upstream upstream) => e is HttpFailure { Stage: HttpStage.Connect }
+        ? new(ForwardStage.Connect, Culprit.Upstream,
+            $"The model's server at {upstream.BaseAddress.Authority} cannot be reached.")
+        : new(ForwardStage.ResponseHead, Culprit.Upstream, "The model's server ended the connection without an answer.");
+
+    private HttpEndpoint EndpointAt(Uri address)
     {
-        context.InitialRequestMessage.Options.Set(OpenedConnection, true);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
+        lock (gate)
         {
-            await socket.ConnectAsync(context.DnsEndPoint, cancel);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
+            if (endpoint?.Address == address)
+                return endpoint;
+            endpoint?.Dispose();
+            return endpoint = new(address, time);
         }
     }
 }

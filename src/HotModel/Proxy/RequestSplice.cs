@@ -1,7 +1,3 @@
-using System.Buffers;
-using System.Net;
-using System.Net.Http.Headers;
-
 namespace HotModel.Proxy;
 
 /// <summary>The upstream's body: the client's with the model's id, the prompt's messages, and no session.</summary>
@@ -14,7 +10,8 @@ internal sealed class RequestSplice
 
     private RequestSplice() { }
 
-    public long LengthBytes { get; private set; }
+    /// <summary>One JSON text, in order.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> Pieces => pieces;
 
     /// <param name="request">What the client sent.</param>
     /// <param name="model">The id under which the upstream knows the model.</param>
@@ -59,15 +56,6 @@ internal sealed class RequestSplice
         return splice;
     }
 
-    /// <summary>May be asked for again: a request can be sent a second time.</summary>
-    public HttpContent ToContent() => new Content(this);
-
-    public void WriteTo(IBufferWriter<byte> writer)
-    {
-        foreach (ReadOnlyMemory<byte> piece in pieces)
-            writer.Write(piece.Span);
-    }
-
     private static List<ReadOnlyMemory<byte>> Array(IReadOnlyList<ReadOnlyMemory<byte>> messages)
     {
         var pieces = new List<ReadOnlyMemory<byte>>(2 * messages.Count + 1) { "["u8.ToArray() };
@@ -83,38 +71,9 @@ internal sealed class RequestSplice
 
     private void Add(ReadOnlyMemory<byte> piece)
     {
-        if (piece.IsEmpty)
-            return;
-        pieces.Add(piece);
-        LengthBytes += piece.Length;
+        if (!piece.IsEmpty)
+            pieces.Add(piece);
     }
 
     private readonly record struct Edit(Extent Where, IReadOnlyList<ReadOnlyMemory<byte>> Pieces);
-
-    private sealed class Content : HttpContent
-    {
-        private readonly RequestSplice splice;
-
-        public Content(RequestSplice splice)
-        {
-            this.splice = splice;
-            Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = splice.LengthBytes;
-            return true;
-        }
-
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
-            SerializeToStreamAsync(stream, context, CancellationToken.None);
-
-        protected override async Task SerializeToStreamAsync(
-            Stream stream, TransportContext? context, CancellationToken cancel)
-        {
-            foreach (ReadOnlyMemory<byte> piece in splice.pieces)
-                await stream.WriteAsync(piece, cancel);
-        }
-    }
 }

@@ -62,7 +62,7 @@ internal sealed class SseRelay(
             {
                 read = await upstream.ReadAsync(free, scope.Token);
             }
-            catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+            catch (Exception e) when (e is IOException or OperationCanceledException)
             {
                 error = ForwardError.Of(scope, ForwardStage.ResponseBody) ?? Broken("broke off");
             }

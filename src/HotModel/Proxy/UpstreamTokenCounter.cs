@@ -1,4 +1,5 @@
 using System.Text.Json;
+using HotModel.Http;
 using HotModel.Llama;
 
 namespace HotModel.Proxy;
@@ -32,16 +33,14 @@ internal sealed class UpstreamTokenCounter(
     private async Task<ReadOnlyMemory<byte>?> AskAsync(string path, RequestSplice body, RequestScope scope)
     {
         ForwardResult result = await forwarder.PostAsync(upstream, path, body, accept: null, scope);
-        using HttpResponseMessage? response = result.Response;
-        if (response is not { IsSuccessStatusCode: true })
+        using HttpReply? reply = result.Reply;
+        if (reply is not { IsSuccess: true })
             return null;
         try
         {
-            await using Stream stream = await response.Content.ReadAsStreamAsync(scope.Token);
-            return await BoundedBody.ReadAsync(
-                stream, response.Content.Headers.ContentLength, AnswerLimitBytes, scope.Token);
+            return await BoundedBody.ReadAsync(reply.Body, reply.ContentLength, AnswerLimitBytes, scope.Token);
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+        catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
             return null;
         }

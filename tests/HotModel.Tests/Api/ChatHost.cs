@@ -23,7 +23,7 @@ internal sealed class ChatHost : IAsyncDisposable
     private readonly string stateDirectory = Directory.CreateTempSubdirectory("hotmodel-chat").FullName;
     private readonly CancellationTokenSource leaseAborted = new();
     private readonly TaskCompletionSource leaseReturned = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Forwarder forwarder = new();
+    private readonly Forwarder forwarder = new(TimeProvider.System);
     private WebApplication upstreamApp = null!;
     private WebApplication app = null!;
     private int leases;

@@ -1,0 +1,205 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+
+namespace HotModel.Http;
+
+/// <summary>One TCP connection to a server, and the bytes of its answers. One exchange after the other.</summary>
+internal sealed class HttpConnection : IDisposable
+{
+    // The server listens on this machine as a rule; where it does not accept in this time it will not in any.
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+
+    private const int FirstBufferBytes = 4 << 10;
+    // Kestrel and nginx allow the same for a request's.
+    private const int HeadBytesMax = 32 << 10;
+    private const int InterimHeadsMax = 16;
+    // Smaller pieces of a body go out together.
+    private const int BatchBytes = 16 << 10;
+
+    private readonly Socket socket;
+    // What came and is not taken: of a head that is not whole, or what came along with one.
+    private byte[] buffer = new byte[FirstBufferBytes];
+    private int start;
+    private int end;
+
+    private HttpConnection(Socket socket) => this.socket = socket;
+
+    /// <summary>When it became idle, as the pool's clock counts.</summary>
+    public long IdleSince { get; set; }
+
+    public bool HasUnreadBytes => start < end;
+
+    /// <summary>False where the server has closed, or sent what nobody asked for.</summary>
+    public bool IsQuiet => !socket.Poll(0, SelectMode.SelectRead);
+
+    /// <exception cref="HttpFailure">Nobody accepts.</exception>
+    public static async Task<HttpConnection> OpenAsync(Uri address, TimeProvider time, CancellationToken cancel)
+    {
+        using var limit = new CancellationTokenSource(ConnectTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            // An event stream may be silent for days; keep-alive is what notices a server that is gone without a word.
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+            await socket.ConnectAsync(new DnsEndPoint(address.IdnHost, address.Port), either.Token);
+            return new(socket);
+        }
+        catch (Exception e)
+        {
+            socket.Dispose();
+            if (e is SocketException)
+                throw new HttpFailure(HttpStage.Connect, $"{e.Message} ({address.Authority}).", e);
+            if (e is OperationCanceledException && !cancel.IsCancellationRequested)
+            {
+                throw new HttpFailure(HttpStage.Connect,
+                    $"No connection in {ConnectTimeout.TotalSeconds} s ({address.Authority}).", e);
+            }
+            throw;
+        }
+    }
+
+    /// <exception cref="HttpFailure">The other side does not take it. An answer may be there all the same.</exception>
+    public async Task SendAsync(
+        ReadOnlyMemory<byte> head, IReadOnlyList<ReadOnlyMemory<byte>> body, CancellationToken cancel)
+    {
+        byte[] batch = ArrayPool<byte>.Shared.Rent(BatchBytes);
+        try
+        {
+            int filled = 0;
+            for (int i = -1; i < body.Count; i++)
+            {
+                ReadOnlyMemory<byte> piece = i < 0 ? head : body[i];
+                if (piece.Length > batch.Length - filled)
+                {
+                    await SendAllAsync(batch.AsMemory(0, filled), cancel);
+                    filled = 0;
+                }
+                if (piece.Length > batch.Length)
+                {
+                    await SendAllAsync(piece, cancel);
+                }
+                else
+                {
+                    piece.CopyTo(batch.AsMemory(filled));
+                    filled += piece.Length;
+                }
+            }
+            await SendAllAsync(batch.AsMemory(0, filled), cancel);
+        }
+        catch (SocketException e)
+        {
+            throw Failure(HttpStage.Send, e, cancel);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(batch);
+        }
+    }
+
+    /// <summary>Reads up to the body of the final answer.</summary>
+    /// <exception cref="HttpFailure">None came, or not one of HTTP/1.1.</exception>
+    public async Task<ReplyHead> ReadHeadAsync(CancellationToken cancel)
+    {
+        bool isUnanswered = true;
+        for (int interim = 0; interim <= InterimHeadsMax; interim++)
+        {
+            int length;
+            int searched = 0;
+            while ((length = ReplyHead.FindEnd(buffer.AsSpan(start, end - start), searched)) < 0)
+            {
+                searched = end - start;
+                MakeRoom();
+                int count = await ReceiveHeadAsync(buffer.AsMemory(end), isUnanswered, cancel);
+                end += count;
+                isUnanswered = false;
+            }
+            var head = ReplyHead.Parse(buffer.AsSpan(start, length), out string? problem)
+                ?? throw Malformed(problem!);
+            start += length;
+            if (head.Status >= 200)
+                return head;
+            if (head.Status == StatusCodes.Status101SwitchingProtocols)
+                throw Malformed("a change of protocol");
+        }
+        throw Malformed("too many interim answers");
+    }
+
+    /// <summary>Some bytes of the body, as soon as there are any; 0 where the server has closed.</summary>
+    /// <exception cref="SocketException">The connection broke.</exception>
+    public ValueTask<int> ReceiveAsync(Memory<byte> target, CancellationToken cancel)
+    {
+        if (start == end)
+            return socket.ReceiveAsync(target, SocketFlags.None, cancel);
+        int count = Math.Min(target.Length, end - start);
+        buffer.AsMemory(start, count).CopyTo(target);
+        start += count;
+        return new(count);
+    }
+
+    /// <summary>Closes it, under a running read too.</summary>
+    public void Dispose() => socket.Dispose();
+
+    private async Task SendAllAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        while (!bytes.IsEmpty)
+            bytes = bytes[await socket.SendAsync(bytes, SocketFlags.None, cancel)..];
+    }
+
+    private async ValueTask<int> ReceiveHeadAsync(Memory<byte> target, bool isFirst, CancellationToken cancel)
+    {
+        try
+        {
+            int count = await socket.ReceiveAsync(target, SocketFlags.None, cancel);
+            if (count > 0)
+                return count;
+        }
+        catch (SocketException e)
+        {
+            var failure = Failure(HttpStage.Head, e, cancel);
+            throw isFirst ? failure : Malformed("half a head");
+        }
+        // Where the server had closed before our bytes reached it, its end of stream is read first, and that its
+        // system threw them away shows only here. A server that took them all and closed leaves no error.
+        throw new HttpFailure(HttpStage.Head, "The server closed the connection without an answer.")
+        {
+            IsUnanswered = isFirst,
+            WasReset = (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0,
+        };
+    }
+
+    private void MakeRoom()
+    {
+        if (end - start >= HeadBytesMax)
+            throw Malformed($"a head of more than {HeadBytesMax >> 10} KiB");
+        if (start == end)
+            start = end = 0;
+        if (end < buffer.Length)
+            return;
+        if (start == 0)
+            Array.Resize(ref buffer, buffer.Length * 2);
+        else
+            buffer.AsSpan(start, end - start).CopyTo(buffer);
+        end -= start;
+        start = 0;
+    }
+
+    private static HttpFailure Malformed(string what) =>
+        new(HttpStage.Head, $"The server's answer is not one of HTTP/1.1: {what}.");
+
+    private static HttpFailure Failure(HttpStage stage, SocketException e, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return new(stage, e.Message, e)
+        {
+            IsUnanswered = true,
+            // Shutdown is EPIPE: a reset that was noticed before.
+            WasReset = e.SocketErrorCode
+                is SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown,
+        };
+    }
+}

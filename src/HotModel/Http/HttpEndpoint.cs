@@ -1,0 +1,156 @@
+namespace HotModel.Http;
+
+/// <summary>A server that speaks plain HTTP/1.1, and the connections to it that are idle.</summary>
+/// <remarks>
+/// A connection serves again after an answer that was read to its end. The server may close it just as the next request
+/// is on its way. Such a request is sent once more, on a new connection, where nothing of an answer came and
+/// - the connection was reset: the server's system refused bytes of it, so the server has not read it and cannot have
+///   acted on it ("some means to detect that the original request was never applied", RFC 9110, 9.2.2), or
+/// - it is idempotent.
+/// A POST that the server read before it closed without a word, a crash for instance, is the caller's to decide about.
+/// </remarks>
+internal sealed class HttpEndpoint : IDisposable
+{
+    // llama-server closes idle connections after 5 s (its Keep-Alive header says so).
+    private static readonly TimeSpan IdleLimit = TimeSpan.FromSeconds(4);
+    // More answers than this at once are rare, and their connections cost no more than a new one each.
+    private const int IdleMax = 64;
+
+    private readonly TimeProvider time;
+    private readonly ITimer sweep;
+    private readonly Lock gate = new();
+    // The last one is used next: the others become old and are closed.
+    private readonly List<HttpConnection> idle = [];
+    private bool isDisposed;
+
+    /// <param name="address">Such as http://127.0.0.1:28000/; paths are relative to it.</param>
+    /// <param name="time">Ages idle connections and bounds connecting.</param>
+    public HttpEndpoint(Uri address, TimeProvider time)
+    {
+        if (address.Scheme != Uri.UriSchemeHttp || !address.AbsolutePath.EndsWith('/'))
+            throw new ArgumentException($"{address} is not http://HOST:PORT/PATH/.");
+        Address = address;
+        this.time = time;
+        sweep = time.CreateTimer(static endpoint => ((HttpEndpoint)endpoint!).Sweep(), this,
+            Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public Uri Address { get; }
+
+    /// <summary>Returns when the head of the answer is there. Its body is read from the result, which is disposed.</summary>
+    /// <exception cref="HttpFailure">No answer.</exception>
+    /// <exception cref="OperationCanceledException">And the connection is closed, so that the server notices.</exception>
+    public async Task<HttpReply> SendAsync(OutgoingRequest request, CancellationToken cancel)
+    {
+        byte[] head = request.WriteHead(Address);
+        if (TakeIdle() is { } reused)
+        {
+            try
+            {
+                return await ExchangeAsync(reused, head, request, cancel);
+            }
+            catch (HttpFailure failure) when (failure.IsUnanswered && (failure.WasReset || request.IsIdempotent))
+            {
+            }
+        }
+        var opened = await HttpConnection.OpenAsync(Address, time, cancel);
+        return await ExchangeAsync(opened, head, request, cancel);
+    }
+
+    /// <summary>For the body that has been read to its end.</summary>
+    public void Return(HttpConnection connection)
+    {
+        lock (gate)
+        {
+            if (!isDisposed && idle.Count < IdleMax)
+            {
+                connection.IdleSince = time.GetTimestamp();
+                idle.Add(connection);
+                if (idle.Count == 1)
+                    sweep.Change(IdleLimit, Timeout.InfiniteTimeSpan);
+                return;
+            }
+        }
+        connection.Dispose();
+    }
+
+    /// <summary>Answers that are being read go on; their connections are closed at their end.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            isDisposed = true;
+            idle.ForEach(connection => connection.Dispose());
+            idle.Clear();
+        }
+        sweep.Dispose();
+    }
+
+    private async Task<HttpReply> ExchangeAsync(
+        HttpConnection connection, byte[] head, OutgoingRequest request, CancellationToken cancel)
+    {
+        bool isUsable = false;
+        try
+        {
+            HttpFailure? unsent = null;
+            try
+            {
+                await connection.SendAsync(head, request.JsonBody ?? [], cancel);
+            }
+            catch (HttpFailure failure)
+            {
+                // A server may answer without reading all of a request, and then close.
+                unsent = failure;
+            }
+            ReplyHead reply;
+            try
+            {
+                reply = await connection.ReadHeadAsync(cancel);
+            }
+            catch (HttpFailure failure) when (unsent is not null && failure.IsUnanswered)
+            {
+                throw unsent;
+            }
+            isUsable = true;
+            bool isBodiless = request.Method == "HEAD" || reply.Status is 204 or 304;
+            return new HttpReply(reply, new ReplyBody(this, connection, reply, isBodiless, isReusable: unsent is null));
+        }
+        finally
+        {
+            if (!isUsable)
+                connection.Dispose();
+        }
+    }
+
+    private HttpConnection? TakeIdle()
+    {
+        while (true)
+        {
+            HttpConnection connection;
+            lock (gate)
+            {
+                if (idle.Count == 0)
+                    return null;
+                connection = idle[^1];
+                idle.RemoveAt(idle.Count - 1);
+            }
+            if (time.GetElapsedTime(connection.IdleSince) < IdleLimit && connection.IsQuiet)
+                return connection;
+            connection.Dispose();
+        }
+    }
+
+    private void Sweep()
+    {
+        lock (gate)
+        {
+            int old = idle.FindIndex(connection => time.GetElapsedTime(connection.IdleSince) < IdleLimit);
+            old = old < 0 ? idle.Count : old;
+            for (int i = 0; i < old; i++)
+                idle[i].Dispose();
+            idle.RemoveRange(0, old);
+            if (idle.Count > 0)
+                sweep.Change(IdleLimit - time.GetElapsedTime(idle[0].IdleSince), Timeout.InfiniteTimeSpan);
+        }
+    }
+}
