@@ -142,12 +142,15 @@ internal sealed class HotModelHost : IAsyncDisposable
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
 
-    private RouterBackend CreateBackend(
+    private IBackend CreateBackend(
         HotModelConfig config, Action<ModelLost> onLost, TimeProvider time, ILoggerFactory logs)
     {
         var logger = logs.CreateLogger("HotModel.Llama");
         var log = new ChildLog(config.Server.StateDirectory);
         var launcher = Own(new Launcher(SelfExecutable.Detect(), log, config.Server.StateDirectory, logger));
+        if (config.Llama.BackendMode == BackendMode.Process)
+            return new ProcessBackend(
+                model => LlamaArguments.Process(config, model), launcher, log, onLost, time, logger);
         return new RouterBackend(
             () => LaunchRouter(config), launcher, log, config.Server.StateDirectory, onLost, time, logger);
     }

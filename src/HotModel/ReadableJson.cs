@@ -3,7 +3,8 @@ using System.Text.Json;
 
 namespace HotModel;
 
-/// <summary>JSON as people read it: the default escapes quotes and all that is not ASCII, for pages that paste it into HTML.</summary>
+/// <summary>JSON as people read it.</summary>
+/// <remarks>The default escapes quotes and all that is not ASCII, for pages that paste it into HTML.</remarks>
 internal static class ReadableJson
 {
     public static readonly JavaScriptEncoder Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;

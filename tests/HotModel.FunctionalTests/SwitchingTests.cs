@@ -24,8 +24,8 @@ public sealed class SwitchingTests
             Assert.True(DateTimeOffset.TryParse((string?)reading["captured_at"], out _));
         }
         var phases = report["phases"]!.AsArray();
-        Assert.Contains("unloading", phases.Select(p => (string?)p!["name"]));
-        Assert.Contains("loading", phases.Select(p => (string?)p!["name"]));
+        Assert.Contains("unload", phases.Select(p => (string?)p!["name"]));
+        Assert.Contains("load", phases.Select(p => (string?)p!["name"]));
         var sum = phases.Sum(p => (double)p!["seconds"]!);
         Assert.InRange(sum, 0, (double)report["elapsed_seconds"]! + 0.01);
         Assert.DoesNotContain("error", report);

@@ -22,8 +22,9 @@ public sealed record TinyModel
     public int Layers { get; init; } = 2;
     public int Embedding { get; init; } = 64;
     public int FeedForward { get; init; } = 128;
-    public int Heads { get; init; } = 4;
-    public int KvHeads { get; init; } = 2;
+    /// <summary>Embedding / Heads must be a multiple of 32 for a q8_0 KV cache.</summary>
+    public int Heads { get; init; } = 2;
+    public int KvHeads { get; init; } = 1;
     public int Vocabulary { get; init; } = 1024;
     /// <summary>The context length the model claims to be trained for.</summary>
     public int Context { get; init; } = 8192;

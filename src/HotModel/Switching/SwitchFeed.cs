@@ -15,7 +15,7 @@ internal sealed record ReportNews(SwitchReport Report) : SwitchNews("switch");
 /// <summary>Tells everybody who listens what the loop does. Nobody can slow it down.</summary>
 internal sealed class SwitchFeed
 {
-    /// <summary>A switch makes a few phases and at most some hundred progress events; who is further behind loses the oldest.</summary>
+    /// <summary>A switch makes some hundred events at most; who is further behind loses the oldest.</summary>
     private const int Backlog = 256;
 
     private ImmutableList<Channel<SwitchNews>> listeners = [];

@@ -13,6 +13,9 @@ internal sealed class SwitchMachine(SwitchRules rules)
     /// </summary>
     public const int PatientAttempts = 3;
 
+    /// <summary>From here on the pause is the longest there is; counting on would only make more states.</summary>
+    public const int MostAttempts = PatientAttempts + 4;
+
     public Step Step(SwitchState s, SwitchEvent e)
     {
         if (IsLate(s, e))
@@ -223,7 +226,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
         if (s.Current is not null && s.Fallback is not null)
             return Unload(s with { Goal = s.Fallback, Fallback = null, RollingBack = true }, failed);
 
-        var attempts = Math.Min(PatientAttempts + 4, permanent ? Math.Max(s.Attempts + 1, PatientAttempts) : s.Attempts + 1);
+        var attempts = Math.Min(MostAttempts, Math.Max(s.Attempts + 1, permanent ? PatientAttempts : 0));
         var next = s with { Goal = s.Active, RollingBack = false, Attempts = s.Active is null ? 0 : attempts };
         return Complete(next, s.RollingBack ? SwitchOutcome.RollbackFailed : SwitchOutcome.LoadFailed)
             .Then(c => c.Goal is null || c.Attempts >= PatientAttempts ? RefuseWaiting(c, RefusalKind.ModelFailed) : c)
@@ -232,7 +235,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
 
     private static Step Lost(SwitchState s)
     {
-        var lost = s with { Goal = s.Active, Instance = 0, Attempts = Math.Min(PatientAttempts + 4, s.Attempts + 1) };
+        var lost = s with { Goal = s.Active, Instance = 0, Attempts = Math.Min(MostAttempts, s.Attempts + 1) };
         return lost.InFlight == 0
             ? Unload(lost, s.Active!)
             : Enter(lost, SwitchPhase.Draining).Do(SwitchEffectKind.AbortInFlight);

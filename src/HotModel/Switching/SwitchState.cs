@@ -46,7 +46,7 @@ internal sealed record SwitchState
     public ImmutableArray<SwitchTicket> Queued { get; init; } = [];
     /// <summary>The goal is the previous model again, because the target failed.</summary>
     public bool RollingBack { get; init; }
-    /// <summary>Times in a row that <see cref="Active"/> was lost or could not be brought back; held at <see cref="SwitchMachine.PatientAttempts"/> + 4.</summary>
+    /// <summary>Times in a row that <see cref="Active"/> was lost or not brought back; counted up to <see cref="SwitchMachine.MostAttempts"/>.</summary>
     public int Attempts { get; init; }
     public bool Closing { get; init; }
     /// <summary>Leases given out and not returned.</summary>

@@ -44,9 +44,19 @@ internal sealed class HotModelProcess : IAsyncDisposable
     public static async Task<HotModelProcess> StartAsync(Setup setup)
     {
         var hotmodel = await StartWithoutModelAsync(setup);
-        if (setup.ActiveModel is { } model)
-            await hotmodel.ActiveAsync(model);
-        return hotmodel;
+        try
+        {
+            if (setup.ActiveModel is { } model)
+                await hotmodel.ActiveAsync(model);
+            return hotmodel;
+        }
+        catch
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine(hotmodel.Log);
+            await hotmodel.KillAsync();
+            await hotmodel.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>As soon as /health answers, whatever it says.</summary>
@@ -122,8 +132,7 @@ internal sealed class HotModelProcess : IAsyncDisposable
         var left = ProcessTree.Marked(Setup.Folder);
         foreach (var entry in left)
             ProcessTree.Send(entry.Pid, Signal.Kill);
-        if (TestContext.Current.TestState?.Result == TestResult.Failed)
-            TestContext.Current.SendDiagnosticMessage(Log);
+        TestContext.Current.TestOutputHelper?.WriteLine(Log);
         Directory.Delete(Setup.Folder, recursive: true);
         if (!mayFail)
             Assert.True(exitCode == 0, $"exit code {exitCode}:\n{Log}");

@@ -19,6 +19,11 @@ public class ChatEndpointTests
     private const string JsonAnswer =
         """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],"id":"x"} """;
 
+    // A hang must have a name.
+    private const int TimeoutMs = 60_000;
+
+    private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private static RequestDelegate Events(params string[] events) => async context =>
     {
         context.Response.ContentType = "text/event-stream";
@@ -57,7 +62,7 @@ public class ChatEndpointTests
         return await reader.ReadToEndAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Stream_passes_byte_for_byte_and_is_stored_with_its_question()
     {
         await using ChatHost host = await ChatHost.StartAsync(Events(": ping\n\n", Hello, Finish, Done));
@@ -75,10 +80,10 @@ public class ChatEndpointTests
         Assert.Equal((1, 1, 0, 0), (host.Metrics.Requests, host.Metrics.Streams, host.Metrics.CutStreams, host.Metrics.StoreFailures));
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Stream_end_mark_seen_by_the_client_means_stored()
     {
-        var hold = new TaskCompletionSource();
+        var hold = NewSource();
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
             await Events(Hello, Finish, Done)(context);
@@ -95,7 +100,7 @@ public class ChatEndpointTests
         hold.SetResult();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Forwarded_body_has_our_model_and_history_and_headers_are_ours()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
@@ -115,7 +120,7 @@ public class ChatEndpointTests
         Assert.Equal(4, host.Stored("s").Length);
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Json_answer_gains_the_hotmodel_object_and_is_stored()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
@@ -129,7 +134,7 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Upstream_error_is_passed_on_as_it_is_and_nothing_is_stored()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body("""{"error":{"code":400}}""", 400, "application/json; charset=utf-8"));
@@ -144,7 +149,7 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Theory]
+    [Theory(Timeout = TimeoutMs)]
     [InlineData("<html></html>", "text/html")]
     [InlineData("[]", "application/json")]
     public async Task Answer_that_is_no_json_object_is_a_bad_gateway(string body, string type)
@@ -155,7 +160,7 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Routers_error_text_in_a_stream_becomes_an_error_event()
     {
         await using ChatHost host = await ChatHost.StartAsync(Events(Hello, "proxy error: Failed to read connection"));
@@ -169,12 +174,12 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Theory]
+    [Theory(Timeout = TimeoutMs)]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Upstream_dies_in_mid_answer_the_client_is_told(bool stream)
     {
-        var seen = new TaskCompletionSource();
+        var seen = NewSource();
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
             context.Response.ContentType = stream ? "text/event-stream" : "application/json";
@@ -199,13 +204,13 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Theory]
+    [Theory(Timeout = TimeoutMs)]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Lease_aborted_in_mid_answer_upstream_is_closed_and_the_client_told(bool stream)
     {
-        var closed = new TaskCompletionSource();
-        var begun = new TaskCompletionSource();
+        var closed = NewSource();
+        var begun = NewSource();
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
             context.RequestAborted.Register(closed.SetResult);
@@ -231,13 +236,13 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Theory]
+    [Theory(Timeout = TimeoutMs)]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Client_leaves_upstream_is_closed_and_nothing_stored(bool stream)
     {
-        var closed = new TaskCompletionSource();
-        var begun = new TaskCompletionSource();
+        var closed = NewSource();
+        var begun = NewSource();
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
             context.RequestAborted.Register(closed.SetResult);
@@ -261,11 +266,11 @@ public class ChatEndpointTests
         Assert.Equal(0, host.Metrics.CutStreams);
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Upstream_falls_silent_the_answer_is_given_up()
     {
         var time = new FakeTimeProvider();
-        var closed = new TaskCompletionSource();
+        var closed = NewSource();
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
             context.RequestAborted.Register(closed.SetResult);
@@ -276,14 +281,20 @@ public class ChatEndpointTests
         using HttpResponseMessage response = await host.PostAsync(StreamBody);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
         Assert.Equal(Hello.TrimEnd(), await reader.ReadLineAsync());
-        time.Advance(TimeSpan.FromMinutes(11));
+        Task<string> rest = reader.ReadToEndAsync();
+        // More than once: the relay may be just about to wait for the next bytes.
+        while (!rest.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromMinutes(11));
+            await Task.Yield();
+        }
 
-        Assert.Contains("sent nothing for too long", await reader.ReadToEndAsync());
+        Assert.Contains("sent nothing for too long", await rest);
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
         await host.LeaseReturnedAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Store_fails_the_answer_arrives_and_the_failure_is_counted()
     {
         await using ChatHost host = await ChatHost.StartAsync(Events(Hello, Finish, Done));
@@ -298,7 +309,7 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Upstream_unreachable_is_a_bad_gateway()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
@@ -312,7 +323,7 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Upstream_that_hangs_up_without_an_answer_is_asked_once_and_is_a_bad_gateway()
     {
         await using ChatHost host = await ChatHost.StartAsync(context =>
@@ -326,7 +337,7 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Upstream_that_hangs_up_on_a_pooled_connection_is_asked_again()
     {
         int calls = 0;
@@ -345,7 +356,7 @@ public class ChatEndpointTests
         Assert.Equal(3, calls);
     }
 
-    [Theory]
+    [Theory(Timeout = TimeoutMs)]
     [InlineData(nameof(RefusalKind.NoActiveModel), null, "no_active_model")]
     [InlineData(nameof(RefusalKind.Switching), 1.2, "switching")]
     [InlineData(nameof(RefusalKind.QueueFull), 0.0, "queue_full")]
@@ -361,7 +372,7 @@ public class ChatEndpointTests
         Assert.Equal(after is null ? null : TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(seconds!.Value))), response.Headers.RetryAfter?.Delta);
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Refused_requests_say_why()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer), maxBodyBytes: 1000);
@@ -383,7 +394,7 @@ public class ChatEndpointTests
         Assert.Equal(HttpStatusCode.OK, (await host.PostAsync(JsonBody, headers: ("X-HotModel-Session", "s"))).StatusCode);
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Body_without_a_length_is_bounded_too()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer), maxBodyBytes: 1000);
@@ -395,10 +406,10 @@ public class ChatEndpointTests
         await AssertErrorAsync(await host.Client.SendAsync(request), 413, "body_too_large");
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Turns_of_one_session_wait_for_each_other_without_a_lease()
     {
-        var first = new TaskCompletionSource();
+        var first = NewSource();
         int calls = 0;
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
@@ -420,7 +431,7 @@ public class ChatEndpointTests
         Assert.Equal(4, host.Stored("s").Length);
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Token_budget_asks_the_upstream_with_the_clients_tools()
     {
         SessionConfig session = TestConfig.Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
@@ -440,7 +451,7 @@ public class ChatEndpointTests
             """{"model":"upstream-id","content":"<|\"hi\u00e9","add_special":true,"parse_special":true}""", host.Forwarded[1]);
     }
 
-    [Fact]
+    [Fact(Timeout = TimeoutMs)]
     public async Task Token_budget_upstream_cannot_count_an_estimate_does()
     {
         SessionConfig session = TestConfig.Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };

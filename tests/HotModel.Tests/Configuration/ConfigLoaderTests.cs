@@ -30,8 +30,13 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Equal(64L << 20, config.Server.MaxBodyBytes);
         Assert.Equal(new SessionConfig
         {
-            MaxSessionMessages = null, MaxPromptChars = null, MaxPromptTokens = null,
-            TokenBudgetMode = TokenBudgetMode.Auto, CharsPerToken = 4, MaxSessions = 10000, ExpireDays = null,
+            MaxSessionMessages = null,
+            MaxPromptChars = null,
+            MaxPromptTokens = null,
+            TokenBudgetMode = TokenBudgetMode.Auto,
+            CharsPerToken = 4,
+            MaxSessions = 10000,
+            ExpireDays = null,
         }, config.Session);
         Assert.Equal(new PresetConfig { SystemPrompt = "", ClientSystem = ClientSystem.Merge }, config.Preset);
         Assert.Equal((BackendMode.Router, "llama-server", "127.0.0.1"),

@@ -86,7 +86,8 @@ public class RouterBackendTests
     [Fact]
     public async Task Unload_of_a_stuck_model_ends_by_force()
     {
-        await using var scene = new BackendScene(BackendScene.TwoModels().Replace("stop-timeout = 20", "stop-timeout = 1"));
+        var preset = BackendScene.TwoModels().Replace("stop-timeout = 20", "stop-timeout = 1");
+        await using var scene = new BackendScene(preset);
         await scene.LoadedAsync("a");
         var child = scene.Router.ProcessIds[1];
         _ = Libc.kill(child, SigStop);

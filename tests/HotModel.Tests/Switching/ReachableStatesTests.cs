@@ -180,8 +180,10 @@ public class ReachableStatesTests
             { Phase: SwitchPhase.Loading or SwitchPhase.BackingOff } when !w.Armed => "no bound in time",
             { Phase: SwitchPhase.Draining } when s.Instance != 0 && !w.Armed
                 && s.Current is not { Force: true } && !s.Closing => "a drain without a bound",
-            { IsSwitching: true, Phase: SwitchPhase.Unloading or SwitchPhase.Settling or SwitchPhase.Loading
-                or SwitchPhase.Stopping } when w.Running == Operation.None => "a phase in which nothing goes on",
+            {
+                IsSwitching: true, Phase: SwitchPhase.Unloading or SwitchPhase.Settling or SwitchPhase.Loading
+                or SwitchPhase.Stopping
+            } when w.Running == Operation.None => "a phase in which nothing goes on",
             _ when starts > 1 => "two operations at once",
             _ when completed != open - Tickets(s) => "a switch answered twice, or never",
             _ => null,
