@@ -1,7 +1,7 @@
 namespace HotModel.Http;
 
 /// <summary>Takes the chunks' frames out of a body, in place, whatever pieces it comes in.</summary>
-/// <remarks>In place, because the frame and the data of a chunk then arrive by one read into the reader's memory.</remarks>
+/// <remarks>In place, because then a chunk arrives, frame and all, by one read into the reader's memory.</remarks>
 internal struct ChunkDecoder
 {
     // The digits of the largest length that a long holds.

@@ -37,9 +37,9 @@ internal sealed class HttpEndpoint : IDisposable
 
     public Uri Address { get; }
 
-    /// <summary>Returns when the head of the answer is there. Its body is read from the result, which is disposed.</summary>
+    /// <summary>Returns when the head of the answer is there. Its body is read from the result.</summary>
     /// <exception cref="HttpFailure">No answer.</exception>
-    /// <exception cref="OperationCanceledException">And the connection is closed, so that the server notices.</exception>
+    /// <exception cref="OperationCanceledException">The connection is closed, so that the server notices.</exception>
     public async Task<HttpReply> SendAsync(OutgoingRequest request, CancellationToken cancel)
     {
         byte[] head = request.WriteHead(Address);

@@ -11,7 +11,8 @@ internal enum HttpStage
 }
 
 /// <summary>The exchange with a server failed in the network or through the server.</summary>
-internal sealed class HttpFailure(HttpStage stage, string message, Exception? cause = null) : IOException(message, cause)
+internal sealed class HttpFailure(HttpStage stage, string message, Exception? cause = null)
+    : IOException(message, cause)
 {
     public HttpStage Stage => stage;
 

@@ -16,7 +16,9 @@ internal sealed class HttpReply(ReplyHead head, ReplyBody body) : IDisposable
     {
         ReadOnlySpan<char> type = head.ContentType;
         int parameters = type.IndexOf(';');
-        return (parameters < 0 ? type : type[..parameters]).Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
+        if (parameters >= 0)
+            type = type[..parameters];
+        return type.Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
     }
 
     public void Dispose() => body.Dispose();

@@ -16,7 +16,7 @@ internal sealed record OutgoingRequest(string Method, string Path)
     /// <summary>To do it twice is to do it once (RFC 9110, 9.2.2).</summary>
     public bool IsIdempotent => Method is not ("POST" or "PATCH");
 
-    /// <exception cref="ArgumentException">A value would end its line, and what follows would be read as a header.</exception>
+    /// <exception cref="ArgumentException">A value would end its line: what follows would be a header.</exception>
     public byte[] WriteHead(Uri address)
     {
         var head = new StringBuilder(256);

@@ -5,7 +5,8 @@ namespace HotModel.Tests.Http;
 
 public class ChunkDecoderTests
 {
-    private const string Whole = "5\r\nhello\r\nA;name=\"v;\"\r\n, chunked \r\n005  \r\nworld\r\n0;last\r\nX-Trailer: 1\r\nY: 2\r\n\r\n";
+    private const string Whole =
+        "5\r\nhello\r\nA;name=\"v;\"\r\n, chunked \r\n005  \r\nworld\r\n0;last\r\nX-Trailer: 1\r\nY: 2\r\n\r\n";
 
     [Fact]
     public void Body_in_pieces_of_every_size_is_the_same()

@@ -169,7 +169,11 @@ public class HttpEndpointTests
         ReadOnlyMemory<byte> text = Encoding.ASCII.GetBytes(body);
         var request = new OutgoingRequest("POST", "x")
         {
-            JsonBody = [text[..3], text[3..9], text[9..20_000], text[20_000..20_001], text[20_001..2_000_000], text[2_000_000..]],
+            JsonBody =
+            [
+                text[..3], text[3..9], text[9..20_000], text[20_000..20_001], text[20_001..2_000_000],
+                text[2_000_000..],
+            ],
         };
 
         Assert.Equal(body, await ReadAsync(endpoint, request));

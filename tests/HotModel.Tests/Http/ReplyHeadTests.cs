@@ -8,7 +8,8 @@ public class ReplyHeadTests
     [Fact]
     public void Headers_are_read_in_any_case_and_with_any_space()
     {
-        ReplyHead head = Parse("HTTP/1.1 503 Service Unavailable\r\nserver: x\r\nCONTENT-TYPE:text/html; charset=utf-8 \r\n"
+        ReplyHead head = Parse(
+            "HTTP/1.1 503 Service Unavailable\r\nserver: x\r\nCONTENT-TYPE:text/html; charset=utf-8 \r\n"
             + "content-Length:\t12\r\nX-Empty:\r\nRetry-After: 7\r\n\r\n");
 
         Assert.Equal(503, head.Status);
