@@ -20,7 +20,7 @@ internal sealed class ChatEndpoint(
     public const string SessionHeader = "X-HotModel-Session";
     public const string ModelHeader = "X-HotModel-Model";
 
-    /// <summary>A request that no model has seen is sent this often at most: models that keep dying are somebody's to mend.</summary>
+    /// <summary>Times that a request which no model has seen is sent: models that keep dying are somebody's to mend.</summary>
     private const int SendLimit = 3;
     /// <summary>The death of a process is known within milliseconds; a server without events is looked at every second.</summary>
     private static readonly TimeSpan LossNoticeLimit = TimeSpan.FromSeconds(3);

@@ -19,7 +19,7 @@ internal enum SwitchEffectKind
     StartSettle,
     StartLoad,
     StopBackend,
-    /// <summary>Send DeadlinePassed with the current generation when the time of <see cref="SwitchEffect.Deadline"/> is up.</summary>
+    /// <summary>Send DeadlinePassed with the current generation when the time is up.</summary>
     ArmDeadline,
     CompleteSwitch,
 }

@@ -6,7 +6,7 @@ using HotModel.Llama;
 
 namespace HotModel.Switching;
 
-/// <summary>Owns the switch state: reads one input after another, lets the machine decide, and carries out what it says.</summary>
+/// <summary>Owns the switch state: reads one input after another, lets the machine decide, carries out what it says.</summary>
 /// <remarks>
 /// Only <see cref="Handle"/> touches the state, and only one thread at a time is in it. Slow work runs outside
 /// (<see cref="SwitchOperations"/>) and comes back as an input.

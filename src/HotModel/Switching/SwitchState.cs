@@ -27,7 +27,8 @@ internal enum SwitchPhase
 /// <param name="Force">At the drain's deadline running answers are cut, instead of the switch failing.</param>
 internal readonly record struct SwitchTicket(long Id, string Model, bool Force);
 
-/// <summary>All that decides what happens next. Owned by <see cref="SwitchLoop"/>, changed by <see cref="SwitchMachine"/>.</summary>
+/// <summary>All that decides what happens next.</summary>
+/// <remarks>Owned by <see cref="SwitchLoop"/>, changed by <see cref="SwitchMachine"/>.</remarks>
 internal sealed record SwitchState
 {
     public SwitchPhase Phase { get; init; }
@@ -46,7 +47,7 @@ internal sealed record SwitchState
     public ImmutableArray<SwitchTicket> Queued { get; init; } = [];
     /// <summary>The goal is the previous model again, because the target failed.</summary>
     public bool RollingBack { get; init; }
-    /// <summary>Times in a row that <see cref="Active"/> was lost or not brought back; counted up to <see cref="SwitchMachine.MostAttempts"/>.</summary>
+    /// <summary>Times in a row that the active model was lost or not brought back, counted up to a limit.</summary>
     public int Attempts { get; init; }
     public bool Closing { get; init; }
     /// <summary>Leases given out and not returned.</summary>

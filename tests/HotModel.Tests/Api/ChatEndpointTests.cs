@@ -312,17 +312,61 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
+    /// <summary>Nobody listens there, and no test's server will.</summary>
+    private static readonly Uri Nowhere = new("http://127.0.0.1:1/");
+
     [Fact(Timeout = TimeoutMs)]
-    public async Task Upstream_unreachable_is_a_bad_gateway()
+    public async Task Upstream_unreachable_again_and_again_is_a_bad_gateway()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
-        var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        listener.Stop();
-        host.Upstream = host.Upstream with { BaseAddress = new($"http://127.0.0.1:{port}/") };
+        host.Upstream = host.Upstream with { BaseAddress = Nowhere };
+        int entered = 0;
+        host.OnEntering = before =>
+        {
+            entered = before + 1;
+            // The loop notices each time, while the request waits to be let in again.
+            if (before < 2)
+                _ = Task.Run(host.LoseModel);
+        };
 
         await AssertErrorAsync(await host.PostAsync(JsonBody), 502, "upstream_unreachable");
+        Assert.Equal(3, entered);
+        await host.LeaseReturnedAsync();
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData(400, """{"error":{"code":400,"message":"model is not loaded","type":"invalid_request_error"}}""")]
+    [InlineData(500, "proxy error: Could not establish connection")]
+    [InlineData(503, """{"error":{"message":"Loading model","type":"unavailable_error","code":503}}""")]
+    [InlineData(0, "")]
+    public async Task Request_that_no_model_has_seen_waits_for_the_model_and_is_answered(int status, string answer)
+    {
+        ChatHost? host = null;
+        host = await ChatHost.StartAsync(async context =>
+        {
+            bool isFirst = host!.Forwarded.Count == 1 && status != 0;
+            context.Response.StatusCode = isFirst ? status : 200;
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync(isFirst ? answer : JsonAnswer);
+            if (isFirst)
+                _ = Task.Run(host.LoseModel);
+        });
+        await using ChatHost disposing = host;
+        Upstream back = host.Upstream;
+        if (status == 0)
+            host.Upstream = back with { BaseAddress = Nowhere };
+        host.OnEntering = before =>
+        {
+            if (status == 0 && before == 0)
+                _ = Task.Run(host.LoseModel);
+            else
+                host.Upstream = back;
+        };
+
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Equal(2, host.Stored("s").Length);
         await host.LeaseReturnedAsync();
     }
 

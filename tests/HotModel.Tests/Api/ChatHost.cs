@@ -21,12 +21,13 @@ namespace HotModel.Tests.Api;
 internal sealed class ChatHost : IAsyncDisposable
 {
     private readonly string stateDirectory = Directory.CreateTempSubdirectory("hotmodel-chat").FullName;
-    private readonly CancellationTokenSource leaseAborted = new();
+    private CancellationTokenSource leaseAborted = new();
     private readonly TaskCompletionSource leaseReturned = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Forwarder forwarder = new(TimeProvider.System);
     private WebApplication upstreamApp = null!;
     private WebApplication app = null!;
     private int leases;
+    private int entered;
 
     private ChatHost() { }
 
@@ -35,6 +36,8 @@ internal sealed class ChatHost : IAsyncDisposable
     public ProxyMetrics Metrics { get; } = new();
     public Upstream Upstream { get; set; } = null!;
     public Refusal? Refusal { get; set; }
+    /// <summary>Called for each request that is let in, with how many were before it.</summary>
+    public Action<int>? OnEntering { get; set; }
     public int Leases => Volatile.Read(ref leases);
     /// <summary>Bodies that the upstream got.</summary>
     public List<string> Forwarded { get; } = [];
@@ -68,6 +71,14 @@ internal sealed class ChatHost : IAsyncDisposable
     }
 
     public void AbortLease() => leaseAborted.Cancel();
+
+    /// <summary>As the switch loop does when a model was lost: the leases out end, those to come are of the model that is back.</summary>
+    public void LoseModel()
+    {
+        var lost = leaseAborted;
+        leaseAborted = new();
+        lost.Cancel();
+    }
 
     /// <summary>Completes when a lease has come back, and all have.</summary>
     public async Task LeaseReturnedAsync()
@@ -107,6 +118,7 @@ internal sealed class ChatHost : IAsyncDisposable
     {
         if (Refusal is not null)
             return new(new Admission(null, Refusal));
+        OnEntering?.Invoke(entered++);
         Interlocked.Increment(ref leases);
         return new(new Admission(new ModelLease("alpha", Upstream, _ =>
         {
