@@ -352,7 +352,7 @@ public class ChatEndpointTests
                 _ = Task.Run(host.LoseModel);
         });
         await using ChatHost disposing = host;
-        Upstream back = host.Upstream;
+        var back = host.Upstream;
         if (status == 0)
             host.Upstream = back with { BaseAddress = Nowhere };
         host.OnEntering = before =>
