@@ -20,8 +20,8 @@ internal sealed class ChatEndpoint(
     public const string SessionHeader = "X-HotModel-Session";
     public const string ModelHeader = "X-HotModel-Model";
 
-    /// <summary>Times that a request which no model has seen is sent: models that keep dying are somebody's to mend.</summary>
-    private const int SendLimit = 3;
+    /// <summary>A request whose model was lost before it answered is sent once more. No oftener: it may be what kills it.</summary>
+    private const int SendLimit = 2;
     /// <summary>The death of a process is known within milliseconds; a server without events is looked at every second.</summary>
     private static readonly TimeSpan LossNoticeLimit = TimeSpan.FromSeconds(3);
 
@@ -132,36 +132,41 @@ internal sealed class ChatEndpoint(
             }
             using ModelLease lease = admitted;
             using var scope = new RequestScope(time, clientGone, lease.Aborted);
-            if (await SendAsync(context, request, turn, lease, scope, mayResend: sends < SendLimit))
+            if (await SendAsync(context, request, turn, lease, scope) is not { } error)
                 return;
-            await UntilTakenAwayAsync(lease, clientGone);
+            if (error.Culprit == Culprit.Client)
+                throw new OperationCanceledException(clientGone);
+            if (sends < SendLimit && await IsTakenAwayAsync(lease, clientGone))
+                continue;
+            ProxyLog.RequestFailed(logger, lease.Model, error.Message);
+            lease.Dispose();
+            await ApiError.WriteAsync(response, error);
+            return;
         }
     }
 
-    /// <summary>False: the model was gone before it saw the request, which can be sent again when it is back.</summary>
-    private async Task<bool> SendAsync(
-        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, RequestScope scope, bool mayResend)
-    {
-        if (await BuildPromptAsync(request, turn, lease, scope) is { } prompt)
-            return await exchange.RunAsync(context, request, turn, lease, prompt, scope, mayResend);
-        if (mayResend && scope.Cause == EndCause.LeaseAborted)
-            return false;
-        if (ForwardError.Of(scope, ForwardStage.Connect) is { Culprit: not Culprit.Client } ended)
-            await ApiError.WriteAsync(context.Response, ended);
-        return true;
-    }
+    /// <summary>Null: the client has been answered. Else it has not been sent anything yet.</summary>
+    private async Task<ForwardError?> SendAsync(
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, RequestScope scope) =>
+        await BuildPromptAsync(request, turn, lease, scope) is { } prompt
+            ? await exchange.RunAsync(context, request, turn, lease, prompt, scope)
+            : ForwardError.Of(scope, ForwardStage.Connect);
 
-    /// <summary>A model's death is seen here first; once the switch loop has seen it too, this lease is aborted.</summary>
-    private async Task UntilTakenAwayAsync(ModelLease lease, CancellationToken clientGone)
+    /// <summary>
+    /// Whether the model is lost, or was taken by a forced switch, so that the request waits in line for the next one.
+    /// A death is seen here first; once the switch loop has seen it too, the lease is aborted.
+    /// </summary>
+    private async Task<bool> IsTakenAwayAsync(ModelLease lease, CancellationToken clientGone)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(lease.Aborted, clientGone);
         try
         {
             await Task.Delay(LossNoticeLimit, time, either.Token);
+            return false;
         }
         catch (OperationCanceledException) when (!clientGone.IsCancellationRequested)
         {
-            // Taken away: the request waits in line for the model to come back.
+            return true;
         }
     }
 

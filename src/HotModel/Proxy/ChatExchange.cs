@@ -13,22 +13,15 @@ internal sealed class ChatExchange(
 {
     private const int AnswerLimitBytes = AnswerCollector.DefaultLimitBytes;
 
-    /// <summary>False: nothing was answered, because the model was gone before it saw the request.</summary>
-    /// <param name="mayResend">False: then the client is told instead.</param>
-    public async Task<bool> RunAsync(
-        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope,
-        bool mayResend)
+    /// <summary>Null: the client has been answered. Else nothing has been sent to it yet.</summary>
+    public async Task<ForwardError?> RunAsync(
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope)
     {
         var splice = RequestSplice.Create(request, lease.Upstream.Model, prompt.Messages);
         string? accept = context.Request.Headers.Accept;
         ForwardResult result = await forwarder.PostAsync(lease.Upstream, "v1/chat/completions", splice, accept, scope);
         if (result.Error is { } error)
-        {
-            if (mayResend && error is { Stage: ForwardStage.Connect, Culprit: Culprit.Upstream })
-                return false;
-            await FailAsync(context.Response, lease, error);
-            return true;
-        }
+            return error;
         using HttpReply upstream = result.Reply!;
         context.Response.Headers[ChatEndpoint.SessionHeader] = turn.SessionId;
         context.Response.Headers[ChatEndpoint.ModelHeader] = lease.Model;
@@ -36,9 +29,9 @@ internal sealed class ChatExchange(
         if (upstream.Status == StatusCodes.Status200OK && upstream.IsOfType("text/event-stream"))
         {
             await RelayStreamAsync(context, upstream, turn, lease, scope);
-            return true;
+            return null;
         }
-        return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope, mayResend);
+        return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope);
     }
 
     private async Task RelayStreamAsync(
@@ -78,19 +71,19 @@ internal sealed class ChatExchange(
             await relay.WriteErrorAsync(result.Error!);
     }
 
-    private async Task<bool> RelayBodyAsync(
+    private async Task<ForwardError?> RelayBodyAsync(
         HttpResponse response, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt,
-        RequestScope scope, bool mayResend)
+        RequestScope scope)
     {
         (ReadOnlyMemory<byte> body, ForwardError? error) = await ReadBodyAsync(upstream, scope);
         if (error is not null)
-        {
-            await FailAsync(response, lease, error);
-            return true;
-        }
+            return error;
         int status = upstream.Status;
-        if (mayResend && RouterReply.IsWithoutModel(status, body.Span))
-            return false;
+        if (RouterReply.IsWithoutModel(status, body.Span))
+        {
+            return new(ForwardStage.ResponseHead, Culprit.Upstream,
+                "The model's process was not there, or ended without an answer.");
+        }
         if (status >= StatusCodes.Status400BadRequest)
         {
             response.StatusCode = status;
@@ -109,10 +102,10 @@ internal sealed class ChatExchange(
         }
         else
         {
-            await FailAsync(response, lease, new(ForwardStage.ResponseBody, Culprit.Upstream,
-                $"The model's server answered {status} with something that is no JSON object."));
+            return new(ForwardStage.ResponseBody, Culprit.Upstream,
+                $"The model's server answered {status} with something that is no JSON object.");
         }
-        return true;
+        return null;
     }
 
     private static async Task<(ReadOnlyMemory<byte> Body, ForwardError? Error)> ReadBodyAsync(
@@ -131,18 +124,6 @@ internal sealed class ChatExchange(
                 Culprit.Upstream,
                 "The model's server broke off its answer. Nothing of it was stored; send the request again."));
         }
-    }
-
-    private async Task FailAsync(HttpResponse response, ModelLease lease, ForwardError error)
-    {
-        if (error.Culprit == Culprit.Client)
-        {
-            ProxyLog.ClientLeft(logger, response.HttpContext.TraceIdentifier);
-            return;
-        }
-        ProxyLog.RequestFailed(logger, lease.Model, error.Message);
-        lease.Dispose();
-        await ApiError.WriteAsync(response, error);
     }
 
     /// <summary>The one place where an answer is stored.</summary>
