@@ -4,7 +4,7 @@ using HotModel.Api;
 
 namespace HotModel.Cli;
 
-/// <summary>Shows the events of a switch: a line for each phase, and on a terminal a bar that fills while a model loads.</summary>
+/// <summary>Shows the events of a switch: a line for each phase, on a terminal a bar that fills while a model loads.</summary>
 internal sealed class SwitchProgress(TextWriter output, bool isTerminal)
 {
     private const int BarWidth = 30;
