@@ -11,7 +11,8 @@ internal static class Program
         // The program starts itself again to start llama-server and to guard it: nobody's commands, and they have to be quick.
         [LaunchCommand.Name, ..] => LaunchCommand.Run(args),
         [GuardCommand.Name, ..] => GuardCommand.Run(),
-        _ => Create().Parse(args).Invoke(),
+        // No time limit of the parser's own on SIGTERM: the host drains, and bounds that itself.
+        _ => Create().Parse(args).Invoke(new InvocationConfiguration { ProcessTerminationTimeout = null }),
     };
 
     internal static RootCommand Create() => new(

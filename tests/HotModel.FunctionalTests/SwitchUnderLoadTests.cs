@@ -10,7 +10,9 @@ public sealed class SwitchUnderLoadTests
     [Fact]
     public async Task Fifty_switches_under_eight_streaming_clients_cut_no_answer_and_lose_no_message()
     {
-        var setup = new Setup { Router = "parallel = 4" }.Tiny("a").Tiny("b").Tiny("c");
+        // The history in the prompt is bounded: conversations go on for as long as the switches take.
+        var setup = new Setup { Router = "parallel = 4", Session = "max_session_messages = 12" }
+            .Tiny("a").Tiny("b").Tiny("c");
         await using var hotmodel = await HotModelProcess.StartAsync(setup);
         using var router = hotmodel.OpenRouter();
         using var done = new CancellationTokenSource();

@@ -20,6 +20,11 @@ internal sealed class ChatEndpoint(
     public const string SessionHeader = "X-HotModel-Session";
     public const string ModelHeader = "X-HotModel-Model";
 
+    /// <summary>A request that no model has seen is sent this often at most: models that keep dying are somebody's to mend.</summary>
+    private const int SendLimit = 3;
+    /// <summary>The death of a process is known within milliseconds; a server without events is looked at every second.</summary>
+    private static readonly TimeSpan LossNoticeLimit = TimeSpan.FromSeconds(3);
+
     public async Task HandleAsync(HttpContext context)
     {
         metrics.CountRequest();
@@ -117,18 +122,47 @@ internal sealed class ChatEndpoint(
                 + "(server.queue_timeout_seconds).", TimeSpan.FromSeconds(1));
             return;
         }
-        Admission admission = await enter(clientGone);
-        if (admission.Lease is not { } admitted)
+        for (int sends = 1; ; sends++)
         {
-            await ApiError.WriteAsync(response, admission.Refusal!);
-            return;
+            Admission admission = await enter(clientGone);
+            if (admission.Lease is not { } admitted)
+            {
+                await ApiError.WriteAsync(response, admission.Refusal!);
+                return;
+            }
+            using ModelLease lease = admitted;
+            using var scope = new RequestScope(time, clientGone, lease.Aborted);
+            if (await SendAsync(context, request, turn, lease, scope, mayResend: sends < SendLimit))
+                return;
+            await UntilTakenAwayAsync(lease, clientGone);
         }
-        using ModelLease lease = admitted;
-        using var scope = new RequestScope(time, clientGone, lease.Aborted);
+    }
+
+    /// <summary>False: the model was gone before it saw the request, which can be sent again when it is back.</summary>
+    private async Task<bool> SendAsync(
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, RequestScope scope, bool mayResend)
+    {
         if (await BuildPromptAsync(request, turn, lease, scope) is { } prompt)
-            await exchange.RunAsync(context, request, turn, lease, prompt, scope);
-        else if (ForwardError.Of(scope, ForwardStage.Connect) is { Culprit: not Culprit.Client } ended)
-            await ApiError.WriteAsync(response, ended);
+            return await exchange.RunAsync(context, request, turn, lease, prompt, scope, mayResend);
+        if (mayResend && scope.Cause == EndCause.LeaseAborted)
+            return false;
+        if (ForwardError.Of(scope, ForwardStage.Connect) is { Culprit: not Culprit.Client } ended)
+            await ApiError.WriteAsync(context.Response, ended);
+        return true;
+    }
+
+    /// <summary>A model's death is seen here first; once the switch loop has seen it too, this lease is aborted.</summary>
+    private async Task UntilTakenAwayAsync(ModelLease lease, CancellationToken clientGone)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(lease.Aborted, clientGone);
+        try
+        {
+            await Task.Delay(LossNoticeLimit, time, either.Token);
+        }
+        catch (OperationCanceledException) when (!clientGone.IsCancellationRequested)
+        {
+            // Taken away: the request waits in line for the model to come back.
+        }
     }
 
     /// <summary>Null where the request ended meanwhile.</summary>

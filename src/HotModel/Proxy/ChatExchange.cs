@@ -13,25 +13,32 @@ internal sealed class ChatExchange(
 {
     private const int AnswerLimitBytes = AnswerCollector.DefaultLimitBytes;
 
-    public async Task RunAsync(
-        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope)
+    /// <summary>False: nothing was answered, because the model was gone before it saw the request.</summary>
+    /// <param name="mayResend">False: then the client is told instead.</param>
+    public async Task<bool> RunAsync(
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope,
+        bool mayResend)
     {
         var splice = RequestSplice.Create(request, lease.Upstream.Model, prompt.Messages);
         string? accept = context.Request.Headers.Accept;
         ForwardResult result = await forwarder.PostAsync(lease.Upstream, "v1/chat/completions", splice, accept, scope);
         if (result.Error is { } error)
         {
+            if (mayResend && error is { Stage: ForwardStage.Connect, Culprit: Culprit.Upstream })
+                return false;
             await FailAsync(context.Response, lease, error);
-            return;
+            return true;
         }
         using HttpReply upstream = result.Reply!;
         context.Response.Headers[ChatEndpoint.SessionHeader] = turn.SessionId;
         context.Response.Headers[ChatEndpoint.ModelHeader] = lease.Model;
         // The answer decides, not the request: servers exist that do not stream, and errors never do.
         if (upstream.Status == StatusCodes.Status200OK && upstream.IsOfType("text/event-stream"))
+        {
             await RelayStreamAsync(context, upstream, turn, lease, scope);
-        else
-            await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope);
+            return true;
+        }
+        return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope, mayResend);
     }
 
     private async Task RelayStreamAsync(
@@ -71,17 +78,19 @@ internal sealed class ChatExchange(
             await relay.WriteErrorAsync(result.Error!);
     }
 
-    private async Task RelayBodyAsync(
+    private async Task<bool> RelayBodyAsync(
         HttpResponse response, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt,
-        RequestScope scope)
+        RequestScope scope, bool mayResend)
     {
         (ReadOnlyMemory<byte> body, ForwardError? error) = await ReadBodyAsync(upstream, scope);
         if (error is not null)
         {
             await FailAsync(response, lease, error);
-            return;
+            return true;
         }
         int status = upstream.Status;
+        if (mayResend && RouterReply.IsWithoutModel(status, body.Span))
+            return false;
         if (status >= StatusCodes.Status400BadRequest)
         {
             response.StatusCode = status;
@@ -103,6 +112,7 @@ internal sealed class ChatExchange(
             await FailAsync(response, lease, new(ForwardStage.ResponseBody, Culprit.Upstream,
                 $"The model's server answered {status} with something that is no JSON object."));
         }
+        return true;
     }
 
     private static async Task<(ReadOnlyMemory<byte> Body, ForwardError? Error)> ReadBodyAsync(

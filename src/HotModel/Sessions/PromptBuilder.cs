@@ -40,9 +40,9 @@ internal static class PromptBuilder
             cut = cuts.FirstWithin(cut, maxChars, cuts.Chars);
         if (limits.MaxPromptTokens is not { } maxTokens)
         {
-            return limits.MaxPromptChars is not null ? cuts.Build(cut, cuts.Chars(cut), "chars")
-                : limits.MaxSessionMessages is not null ? cuts.Build(cut, cuts.Messages(cut), "messages")
-                : cuts.Build(cut, 0, "none");
+            return limits.MaxPromptChars is null && limits.MaxSessionMessages is not null
+                ? cuts.Build(cut, cuts.Messages(cut), "messages")
+                : cuts.Build(cut, cuts.Chars(cut), "chars");
         }
         var ask = limits.TokenBudgetMode switch
         {

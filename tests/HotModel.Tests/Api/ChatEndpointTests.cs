@@ -131,7 +131,7 @@ public class ChatEndpointTests
         using HttpResponseMessage response = await host.PostAsync(JsonBody);
 
         Assert.Equal(
-            """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],"id":"x","hotmodel":{"session_id":"s","active_model":"alpha","prompt_messages":1,"prompt_budget":{"cost":0,"unit":"none","dropped_messages":0}}} """,
+            """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],"id":"x","hotmodel":{"session_id":"s","active_model":"alpha","prompt_messages":1,"prompt_budget":{"cost":2,"unit":"chars","dropped_messages":0}}} """,
             await response.Content.ReadAsStringAsync());
         Assert.Equal("""{"role":"assistant","content":"Hello"}""", host.Stored("s")[1]);
         await host.LeaseReturnedAsync();

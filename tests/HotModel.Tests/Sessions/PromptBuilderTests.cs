@@ -40,7 +40,8 @@ public class PromptBuilderTests
         var talk = Talk(50);
         var prompt = await Build(talk, 99, Budget());
         Assert.Equal([.. System.Select(TextOf), .. TextsOf(talk)], prompt.Messages.Select(TextOf));
-        Assert.Equal(new PromptBudget(0, "none", 0), prompt.Budget);
+        var chars = prompt.Messages.Sum(message => MessageJson.CountChars(message.Span));
+        Assert.Equal(new PromptBudget(chars, "chars", 0), prompt.Budget);
     }
 
     [Fact]
