@@ -130,9 +130,8 @@ internal static class SwitchCommand
             : $"The switch failed ({report.Reason}): {report.Error}");
         foreach (var phase in report.Phases)
             output.WriteLine($"  {phase.Name,-16} {Seconds(phase.Seconds),10}");
-        var memory = report.GpuMemory;
-        if ((memory.BeforeUnload?.TotalMb, memory.AfterSettle?.TotalMb, memory.AfterLoad?.TotalMb)
-            is ({ } before, { } between, { } after))
+        if (report.GpuMemory is
+            { BeforeUnload.TotalMb: { } before, AfterSettle.TotalMb: { } between, AfterLoad.TotalMb: { } after })
             output.WriteLine($"  device memory    {before} MB -> {between} MB -> {after} MB, at most {report.PeakMb} MB");
         foreach (var line in report.LogTail ?? [])
             output.WriteLine($"  | {line}");
