@@ -204,7 +204,7 @@ show_stream "$work/more.sse"
 run "$hotmodel" sessions show "$session" --config "$work/hotmodel.toml" | shortened
 
 say "Back to $first; the report as JSON"
-run "$hotmodel" switch "$first" --json --config "$work/hotmodel.toml"
+run "$hotmodel" switch "$first" --json --config "$work/hotmodel.toml" | fold -w 116
 
 say "Stop (SIGTERM): hotmodel ends, and llama-server with it"
 print_command kill "$serve_pid"
