@@ -105,6 +105,8 @@ internal sealed class HotModelHost : IAsyncDisposable
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information)
             // Two lines for every request otherwise.
             .AddFilter("Microsoft", LogLevel.Warning)
+            // What it says of a failed start, with a stack trace, is said in one sentence by the command.
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
             .AddZLoggerConsole(options =>
             {
                 options.LogToStandardErrorThreshold = LogLevel.Trace;
