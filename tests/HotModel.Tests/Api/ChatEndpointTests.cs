@@ -481,7 +481,7 @@ public class ChatEndpointTests
     [Fact(Timeout = TimeoutMs)]
     public async Task Token_budget_asks_the_upstream_with_the_clients_tools()
     {
-        SessionConfig session = TestConfig.Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
+        SessionConfig session = TestConfig.Create().Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
         await using ChatHost host = await ChatHost.StartAsync(context => context.Request.Path.Value switch
         {
             "/apply-template" => Body("""{"prompt":"<|\"hi\u00e9"}""")(context),
@@ -501,7 +501,7 @@ public class ChatEndpointTests
     [Fact(Timeout = TimeoutMs)]
     public async Task Token_budget_upstream_cannot_count_an_estimate_does()
     {
-        SessionConfig session = TestConfig.Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
+        SessionConfig session = TestConfig.Create().Session with { MaxPromptTokens = 5, TokenBudgetMode = TokenBudgetMode.Llama };
         await using ChatHost host = await ChatHost.StartAsync(context => context.Request.Path == "/v1/chat/completions"
             ? Body(JsonAnswer)(context) : Body("File Not Found", 404)(context), session: session);
 

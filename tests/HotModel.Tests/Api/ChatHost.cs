@@ -58,7 +58,7 @@ internal sealed class ChatHost : IAsyncDisposable
             await upstream(context);
         });
         host.Upstream = new(AddressOf(host.upstreamApp), "upstream-id", "our-key");
-        HotModelConfig config = Config(session ?? TestConfig.Session, maxBodyBytes);
+        HotModelConfig config = Config(session, maxBodyBytes);
         host.Store = SessionStore.Open(host.stateDirectory, config.Session, time);
         var exchange = new ChatExchange(host.forwarder, host.Metrics, NullLogger<ChatExchange>.Instance);
         var endpoint = new ChatEndpoint(
@@ -141,6 +141,13 @@ internal sealed class ChatHost : IAsyncDisposable
     public static Uri AddressOf(WebApplication app) => new(
         app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First() + "/");
 
-    private static HotModelConfig Config(SessionConfig session, long maxBodyBytes) =>
-        TestConfig.Create(session, maxBodyBytes);
+    private static HotModelConfig Config(SessionConfig? session, long maxBodyBytes)
+    {
+        HotModelConfig config = TestConfig.Create();
+        return config with
+        {
+            Server = config.Server with { MaxBodyBytes = maxBodyBytes },
+            Session = session ?? config.Session,
+        };
+    }
 }
