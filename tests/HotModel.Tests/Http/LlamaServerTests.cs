@@ -57,14 +57,14 @@ public class LlamaServerTests
 
     private static OutgoingRequest Chat(Upstream upstream, int tokens, string stream) =>
         new("POST", "v1/chat/completions")
-    {
-        ApiKey = upstream.ApiKey,
-        JsonBody =
+        {
+            ApiKey = upstream.ApiKey,
+            JsonBody =
         [
             Encoding.UTF8.GetBytes($"{{\"model\":\"{upstream.Model}\",\"max_tokens\":{tokens},\"stream\":{stream},"),
             "\"ignore_eos\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"u8.ToArray(),
         ],
-    };
+        };
 
     private static async Task<string> ReadAsync(HttpReply reply)
     {
