@@ -6,6 +6,7 @@ using HotModel.Tests.Llama;
 
 namespace HotModel.Tests.Http;
 
+[Trait("needs", "llama-server")]
 public class LlamaServerTests
 {
     [Fact]

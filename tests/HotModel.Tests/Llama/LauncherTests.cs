@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace HotModel.Tests.Llama;
 
+[Trait("needs", "llama-server")]
 public class LauncherTests
 {
     private static readonly Dictionary<string, string> NoEnvironment = [];

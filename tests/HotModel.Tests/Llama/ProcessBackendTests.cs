@@ -2,6 +2,7 @@ using HotModel.Llama;
 
 namespace HotModel.Tests.Llama;
 
+[Trait("needs", "llama-server")]
 public class ProcessBackendTests
 {
     [Fact]

@@ -4,6 +4,7 @@ using HotModel.Llama;
 
 namespace HotModel.Tests.Llama;
 
+[Trait("needs", "llama-server")]
 public class RouterBackendTests
 {
     private const int SigStop = 19;
