@@ -20,7 +20,9 @@ internal sealed class ChatEndpoint(
     public const string SessionHeader = "X-HotModel-Session";
     public const string ModelHeader = "X-HotModel-Model";
 
-    /// <summary>A request whose model was lost before it answered is sent once more; not oftener, it may be what kills it.</summary>
+    /// <summary>
+    /// A request whose model was lost before it answered is sent once more; not oftener, it may be what kills it.
+    /// </summary>
     private const int SendLimit = 2;
     /// <summary>The death of a process is known within milliseconds; a server without events is looked at every second.</summary>
     private static readonly TimeSpan LossNoticeLimit = TimeSpan.FromSeconds(3);
