@@ -8,6 +8,7 @@ internal static class ChatEndpoint
     // What the router's clients really get when a model's process ends under a stream: no "data:", no [DONE].
     private const string ProxyError = "proxy error: Failed to read connection";
     private const int ChunksBeforeFault = 3;
+    private static readonly TimeSpan TimeForReading = TimeSpan.FromMilliseconds(200);
 
     /// <param name="context">The request.</param>
     /// <param name="request">Its body.</param>
@@ -67,7 +68,11 @@ internal static class ChatEndpoint
             await context.Response.Body.FlushAsync(stop);
             sent++;
             if (sent == resetAfter)
+            {
+                // A reset makes the peer's system drop what it has received and the peer has not read yet.
+                await Task.Delay(TimeForReading, stop);
                 context.Abort();
+            }
             if (sent != ChunksBeforeFault)
                 continue;
             if (faults.Take("stream-stalls", model))

@@ -133,7 +133,9 @@ public sealed class FaultTests
         }
         Assert.Equal("process", (string?)(await hotmodel.StateAsync())["backend_mode"]);
         Assert.False((bool?)(await hotmodel.StateAsync())["router_running"]);
-        Assert.Single(ProcessTree.Descendants(hotmodel.Pid), e => e.CommandLine.StartsWith(Programs.FakeLlamaServer, StringComparison.Ordinal));
+        Assert.Single(
+            ProcessTree.Descendants(hotmodel.Pid),
+            e => e.CommandLine.StartsWith(Programs.FakeLlamaServer, StringComparison.Ordinal));
         var words = await LogAsync(hotmodel.Setup);
         Assert.Equal(["load a", "loaded a", "stop -", "load b", "loaded b", "chat b", "chat-end b", "stop -", "load a"],
             words.Take(9));

@@ -31,7 +31,7 @@ public sealed record TinyModel
     public int Seed { get; init; } = 1;
     public TensorType Type { get; init; } = TensorType.F16;
     public string Name { get; init; } = "tiny";
-    /// <summary>Ends its answer wherever it may and else calls a tool: under tool_choice "required", one call, then the end.</summary>
+    /// <summary>Ends its answer wherever it may and else calls a tool: one call under tool_choice "required".</summary>
     public bool CallsTools { get; init; }
 
     private readonly record struct Tensor(string Name, int Columns, int Rows, TensorType Type)
