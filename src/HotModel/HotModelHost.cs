@@ -61,7 +61,15 @@ internal sealed class HotModelHost : IAsyncDisposable
     /// <exception cref="IOException">The address is taken.</exception>
     public async Task<bool> RunAsync()
     {
-        await app.StartAsync();
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // Told to stop before it had begun: nothing was started.
+            return true;
+        }
         using var stopping = app.Lifetime.ApplicationStopping.Register(loop.Stop);
         var switching = loop.RunAsync();
         var serving = app.WaitForShutdownAsync();
@@ -132,6 +140,7 @@ internal sealed class HotModelHost : IAsyncDisposable
 
     private void Map(HotModelConfig config, ChatEndpoint chat, AdminEndpoints admin, SessionStore store)
     {
+        app.Use(RequestGate.PassAsync);
         var models = new ModelsEndpoint(config.Models.Keys);
         app.MapGet("/v1/models", models.ListAsync);
         app.MapGet("/v1/models/{id}", models.GetAsync);

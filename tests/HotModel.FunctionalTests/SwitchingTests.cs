@@ -258,6 +258,27 @@ public sealed class SwitchingTests
         Assert.Equal("a", (string?)(await hotmodel.StateAsync())["active_model"]);
     }
 
+    [Fact]
+    public async Task Page_under_a_rebound_name_cannot_read_conversations()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(hotmodel.Api.Address, "admin/sessions"));
+        request.Headers.Host = "evil.example";
+        using var response = await client.SendAsync(request);
+        Assert.Equal(403, (int)response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Unknown_route_and_wrong_method_are_told_in_words()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
+        var unknown = await hotmodel.Api.GetAsync("v1/nothing");
+        Assert.Equal((404, "unknown_route"), (unknown.Status, (string?)unknown.Json["error"]!["code"]));
+        var wrong = await hotmodel.Api.GetAsync("v1/chat/completions");
+        Assert.Equal((405, "wrong_method"), (wrong.Status, (string?)wrong.Json["error"]!["code"]));
+    }
+
     private static Setup Slow(string server = "") =>
         new Setup { ActiveModel = "slow", Server = server }.Tiny("slow").Tiny("b");
 

@@ -20,7 +20,7 @@ internal sealed class AdminEndpoints(
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/health", HealthAsync);
+        routes.MapMethods("/health", [HttpMethods.Get, HttpMethods.Head], HealthAsync);
         routes.MapGet("/admin/state", StateAsync);
         routes.MapPost("/admin/switch", SwitchAsync);
         routes.MapGet("/admin/events", EventsAsync);

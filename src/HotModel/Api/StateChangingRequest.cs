@@ -21,7 +21,7 @@ internal static class StateChangingRequest
     }
 
     /// <summary>A page of evil.example, whose name was made to point to 127.0.0.1, is of our own origin.</summary>
-    private static bool MayBeRebound(HttpRequest request) =>
+    public static bool MayBeRebound(HttpRequest request) =>
         request.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local)
         && !string.Equals(request.Host.Host, "localhost", StringComparison.OrdinalIgnoreCase)
         && !IPAddress.TryParse(request.Host.Host, out _);

@@ -50,12 +50,21 @@ internal sealed partial class SwitchLoop
         SwitchLog.ModelLost(logger, state.Active, lost.Failure.Reason, lost.Failure.Error);
     }
 
-    /// <summary>The answer to what arrives after the end.</summary>
-    private static void Answer(LoopInput late)
+    /// <summary>After the end nobody may be left waiting, even where the loop broke.</summary>
+    private void AnswerTheRest()
     {
-        if (late is LoopInput.Arrived arrived)
-            arrived.Waiter.Refuse(RefusalKind.Stopping, "hotmodel is stopping.", null);
-        if (late is LoopInput.Asked asked)
-            asked.Ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+        foreach (var waiting in queue)
+            Refuse(waiting, RefusalKind.Stopping);
+        queue.Clear();
+        foreach (var ask in asks.Values)
+            ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+        asks.Clear();
+        while (inputs.Reader.TryRead(out var late))
+        {
+            if (late is LoopInput.Arrived arrived)
+                Refuse(arrived.Waiter, RefusalKind.Stopping);
+            if (late is LoopInput.Asked asked)
+                asked.Ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+        }
     }
 }

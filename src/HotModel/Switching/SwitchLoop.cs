@@ -123,8 +123,7 @@ internal sealed partial class SwitchLoop
             deadline?.Dispose();
             await operations.DisposeAsync();
             inputs.Writer.Complete();
-            while (inputs.Reader.TryRead(out var late))
-                Answer(late);
+            AnswerTheRest();
         }
     }
 
@@ -204,6 +203,7 @@ internal sealed partial class SwitchLoop
             return;
         }
         upstream = ended.Result.Upstream;
+        failure = null;
         Apply(new SwitchEvent(SwitchEventKind.ModelLoaded, ended.Generation));
     }
 

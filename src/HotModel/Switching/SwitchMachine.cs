@@ -105,8 +105,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
         SwitchEventKind.DeadlinePassed => s.Closing || s.Current is not { Force: false } || s.Instance == 0
             ? new Step(s, []).Do(SwitchEffectKind.AbortInFlight)
-            : Complete(s with { Phase = SwitchPhase.Ready, Generation = s.Generation + 1, Goal = null, Fallback = null },
-                SwitchOutcome.DrainTimedOut).Then(AdmitWaiting).Then(Next),
+            : DrainFailed(s),
         SwitchEventKind.StopRequested => s.Closing ? s : Close(s).Then(c => Drain(c, DeadlineKind.Stop)),
         SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded
             or SwitchEventKind.LoadFailed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
@@ -192,6 +191,13 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private static Step Drained(SwitchState s) => s.InFlight > 0 ? s
         : s.Closing ? StopBackend(s)
         : Unload(s, s.Active!);
+
+    /// <summary>Only this switch has failed: those behind it have deadlines of their own.</summary>
+    private static Step DrainFailed(SwitchState s)
+    {
+        var ready = Enter(s with { Current = null, Goal = null, Fallback = null }, SwitchPhase.Ready).State;
+        return Complete(ready, s.Current!.Value, SwitchOutcome.DrainTimedOut).Then(AdmitWaiting).Then(Next);
+    }
 
     private static Step Settled(SwitchState s) =>
         s.Current is not null ? Load(s)

@@ -132,6 +132,7 @@ internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> sample
         memory = new SwitchMemory();
         failure = null;
         begun = phaseBegun = now;
+        peak?.Dispose();
         peak = samplePeak();
     }
 

@@ -73,6 +73,9 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
         }
     }
 
+    /// <summary>The running load throws what no backend should.</summary>
+    public void Break() => load!.SetException(new InvalidOperationException("scripted bug"));
+
     public void Lose()
     {
         Loaded = null;

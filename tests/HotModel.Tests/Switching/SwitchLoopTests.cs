@@ -58,6 +58,63 @@ public class SwitchLoopTests
     }
 
     [Fact]
+    public void Drain_that_timed_out_fails_only_the_switch_whose_time_it_was()
+    {
+        var s = Ready();
+        var running = s.Arrive();
+        var hurried = s.Switch("b", drainTimeout: TimeSpan.FromSeconds(1));
+        var patient = s.Switch("b", drainTimeout: TimeSpan.FromSeconds(60));
+        s.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("drain_timed_out", hurried.Result.Reason);
+        Assert.False(patient.IsCompleted);
+        s.Do(() => running.Return());
+        s.Finish();
+        s.Finish();
+        Assert.Equal("b", patient.Result.ActiveModel);
+    }
+
+    [Fact]
+    public void Force_takes_over_the_same_switch_that_is_draining()
+    {
+        var s = Ready();
+        var running = s.Arrive();
+        var patient = s.Switch("b");
+        var forced = s.Switch("b", force: true, drainTimeout: TimeSpan.FromSeconds(1));
+        s.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(running.Lease!.Aborted.IsCancellationRequested);
+        s.Do(() => running.Return(answered: false));
+        s.Finish();
+        s.Finish();
+        Assert.Same(forced.Result, patient.Result);
+        Assert.Equal("b", forced.Result.ActiveModel);
+    }
+
+    [Fact]
+    public void Mended_failure_is_not_told_any_more()
+    {
+        var s = Ready();
+        s.Do(s.Backend.Lose);
+        Assert.Equal("scripted loss", s.Loop.Status.LastError);
+        s.Finish();
+        s.Finish();
+        s.Arrive();
+        s.Switch("b");
+        Assert.Equal(("draining", null), (s.Loop.Status.Phase, s.Loop.Status.LastError));
+    }
+
+    [Fact]
+    public async Task Loop_that_breaks_leaves_nobody_waiting()
+    {
+        var s = new SwitchSimulation(Config, null);
+        var asked = s.Switch("b");
+        var waiting = s.Arrive();
+        s.Backend.Break();
+        await Assert.ThrowsAsync<InvalidOperationException>(s.Loop.RunAsync);
+        Assert.Equal("stopping", (await asked).Reason);
+        Assert.Equal(RefusalKind.Stopping, (await waiting.Entering).Refusal!.Kind);
+    }
+
+    [Fact]
     public void Forced_drain_past_its_deadline_cuts_the_answers_and_switches()
     {
         var s = Ready();
