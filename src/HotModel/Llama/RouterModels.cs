@@ -7,7 +7,9 @@ internal enum RouterModelStatus { Unknown, Unloaded, Downloading, Loading, Loade
 
 /// <summary>One item of the router's <c>GET /models</c>.</summary>
 /// <param name="StopTimeout">What the model's preset says, else llama-server's default.</param>
-internal sealed record RouterModel(string Id, RouterModelStatus Status, bool Failed, TimeSpan StopTimeout)
+/// <param name="Port">Where the model's own process listens on 127.0.0.1, if the router tells.</param>
+internal sealed record RouterModel(
+    string Id, RouterModelStatus Status, bool Failed, TimeSpan StopTimeout, int? Port = null)
 {
     // llama-server's own default for stop-timeout.
     public static readonly TimeSpan DefaultStopTimeout = TimeSpan.FromSeconds(10);
@@ -62,6 +64,7 @@ internal static class RouterModels
         var status = RouterModelStatus.Unknown;
         var failed = false;
         var stopTimeout = RouterModel.DefaultStopTimeout;
+        int? port = null;
         if (item.TryGetProperty("status", out var value))
         {
             if (value.ValueKind == JsonValueKind.String)
@@ -71,6 +74,7 @@ internal static class RouterModels
                 status = ParseStatus(Text(value, "value"));
                 failed = value.TryGetProperty("failed", out var flag) && flag.ValueKind == JsonValueKind.True;
                 stopTimeout = StopTimeout(Text(value, "preset"));
+                port = Port(value);
             }
         }
         else if (item.TryGetProperty("loaded", out var loaded))
@@ -82,7 +86,23 @@ internal static class RouterModels
                 _ => RouterModelStatus.Unknown,
             };
         }
-        return new RouterModel(id, status, failed, stopTimeout);
+        return new RouterModel(id, status, failed, stopTimeout, port);
+    }
+
+    /// <summary>From the command line of the model's process, which the router shows as "args".</summary>
+    private static int? Port(JsonElement status)
+    {
+        if (!status.TryGetProperty("args", out var args) || args.ValueKind != JsonValueKind.Array)
+            return null;
+        var isNext = false;
+        foreach (var arg in args.EnumerateArray())
+        {
+            var text = arg.ValueKind == JsonValueKind.String ? arg.GetString() : null;
+            if (isNext)
+                return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : null;
+            isNext = text == "--port";
+        }
+        return null;
     }
 
     private static string? Text(JsonElement item, string name) =>
