@@ -1,5 +1,6 @@
 using System.Net;
 using HotModel.Api;
+using HotModel.Cli;
 using HotModel.Configuration;
 using HotModel.Gpu;
 using HotModel.Llama;
@@ -16,15 +17,20 @@ internal sealed class HotModelHost : IAsyncDisposable
     /// <summary>What Kestrel gets beyond the drain's own bound to send the last bytes.</summary>
     private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(10);
 
+    private static readonly string Version = typeof(HotModelHost).Assembly.GetName().Version!.ToString(3);
+
+    private readonly HotModelConfig config;
     private readonly WebApplication app;
+    private readonly ILoggerFactory logs;
     private readonly SwitchLoop loop;
     private readonly List<IDisposable> owned = [];
 
     private HotModelHost(HotModelConfig config)
     {
+        this.config = config;
         var time = TimeProvider.System;
         app = BuildWebServer(config);
-        var logs = app.Services.GetRequiredService<ILoggerFactory>();
+        logs = app.Services.GetRequiredService<ILoggerFactory>();
 
         var store = Own(SessionStore.Open(
             config.Server.StateDirectory, config.Session, time, logs.CreateLogger<SessionStore>()));
@@ -70,6 +76,8 @@ internal sealed class HotModelHost : IAsyncDisposable
             // Told to stop before it had begun: nothing was started.
             return true;
         }
+        HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Of(config).ToString(),
+            config.Server.StateDirectory);
         using var stopping = app.Lifetime.ApplicationStopping.Register(loop.Stop);
         var switching = loop.RunAsync();
         var serving = app.WaitForShutdownAsync();

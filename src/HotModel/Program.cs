@@ -12,8 +12,14 @@ internal static class Program
         [LaunchCommand.Name, ..] => LaunchCommand.Run(args),
         [GuardCommand.Name, ..] => GuardCommand.Run(),
         // No time limit of the parser's own on SIGTERM: the host drains, and bounds that itself.
-        _ => Create().Parse(args).Invoke(new InvocationConfiguration { ProcessTerminationTimeout = null }),
+        _ => Run(Create().Parse(args), new InvocationConfiguration { ProcessTerminationTimeout = null }),
     };
+
+    private static int Run(ParseResult parsed, InvocationConfiguration invocation)
+    {
+        var status = parsed.Invoke(invocation);
+        return parsed.Errors.Count > 0 ? ConfigOption.BadConfigStatus : status;
+    }
 
     internal static RootCommand Create() => new(
         "Stands beside llama-server: keeps conversations, switches models, serves an OpenAI-compatible endpoint.")

@@ -96,7 +96,11 @@ internal sealed class AdminEndpoints(
                     : body.DrainTimeoutSeconds is < 0 or > 1e6 ? "\"drain_timeout_seconds\" is not between 0 and 1000000"
                     : null;
             }
-            catch (Exception e) when (e is JsonException or BadHttpRequestException)
+            catch (JsonException e)
+            {
+                problem = e.Path is { Length: > 2 } path ? $"\"{path[2..]}\" is not one of these, or has another type" : "that is not JSON";
+            }
+            catch (BadHttpRequestException e)
             {
                 problem = e.Message;
             }

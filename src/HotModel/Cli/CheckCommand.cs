@@ -19,11 +19,24 @@ internal static class CheckCommand
                 parsed.InvocationConfiguration.Error.WriteLine($"warning: {warning}");
             if (loaded is null)
                 return ConfigOption.BadConfigStatus;
+            foreach (var binary in Binaries(loaded).Distinct().Where(binary => !IsFound(binary)))
+                parsed.InvocationConfiguration.Error.WriteLine($"warning: there is no program {binary}");
             Show(loaded, parsed.InvocationConfiguration.Output);
             return 0;
         });
         return command;
     }
+
+    private static IEnumerable<string> Binaries(HotModelConfig config) => config.Llama.BackendMode == BackendMode.Process
+        ? config.Models.Values.Select(model => model.Binary)
+        : [config.Router.Binary];
+
+    /// <summary>A bare name is looked up on the PATH, as at the start.</summary>
+    private static bool IsFound(string binary) => Path.IsPathRooted(binary)
+        ? File.Exists(binary)
+        : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .SelectMany(folder => new[] { Path.Combine(folder, binary), Path.Combine(folder, binary + ".exe") })
+            .Any(File.Exists);
 
     private static void Show(HotModelConfig config, TextWriter output)
     {

@@ -1,10 +1,11 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using System.Threading.Channels;
 
 namespace HotModel.Switching;
 
 /// <param name="Name">The server-sent event's name: "phase", "progress" or "switch".</param>
-internal abstract record SwitchNews(string Name);
+internal abstract record SwitchNews([property: JsonIgnore] string Name);
 
 internal sealed record PhaseNews(SwitchStatus Status) : SwitchNews("phase");
 

@@ -57,14 +57,14 @@ internal sealed partial class SwitchLoop
             Refuse(waiting, RefusalKind.Stopping);
         queue.Clear();
         foreach (var ask in asks.Values)
-            ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+            ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, ask.Ticket.Model, null));
         asks.Clear();
         while (inputs.Reader.TryRead(out var late))
         {
             if (late is LoopInput.Arrived arrived)
                 Refuse(arrived.Waiter, RefusalKind.Stopping);
             if (late is LoopInput.Asked asked)
-                asked.Ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+                asked.Ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, asked.Ask.Ticket.Model, null));
         }
     }
 }

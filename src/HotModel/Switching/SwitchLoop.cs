@@ -56,7 +56,7 @@ internal sealed partial class SwitchLoop
         machine = new SwitchMachine(
             new SwitchRules(server.DuringSwitch == DuringSwitch.Wait, server.QueueLimit, SwitchQueueLimit));
         operations = new SwitchOperations(config.Models, backend(lost => Post(new LoopInput.Lost(lost))), gpu, Feed, Post);
-        recorder = new SwitchRecorder(time, gpu.SamplePeak);
+        recorder = new SwitchRecorder(time, gpu);
         this.time = time;
         this.logger = logger;
         this.rememberActive = rememberActive;
@@ -98,7 +98,7 @@ internal sealed partial class SwitchLoop
         var ticket = new SwitchTicket(Interlocked.Increment(ref tickets), model, force);
         var ask = new SwitchAsk(ticket, drainTimeout ?? server.DrainTimeout);
         if (!inputs.Writer.TryWrite(new LoopInput.Asked(ask)))
-            ask.Complete(SwitchRecorder.Trivial(SwitchOutcome.Stopping, null));
+            ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, model, null));
         return ask.Report;
     }
 
@@ -299,7 +299,7 @@ internal sealed partial class SwitchLoop
         if (recorder.Ticket == ticket.Id)
             report = lastReport = recorder.Finish(outcome, answering);
         else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Stopping)
-            report = SwitchRecorder.Trivial(outcome, answering);
+            report = recorder.Trivial(outcome, ticket.Model, answering);
         else
             report = lastReport!; // Queued behind the switch that has just ended, for the same model.
         SwitchLog.Switched(logger, ticket.Model, outcome, report.ElapsedSeconds, report.Error);

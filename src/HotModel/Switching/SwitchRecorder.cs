@@ -4,7 +4,7 @@ using HotModel.Llama;
 namespace HotModel.Switching;
 
 /// <summary>Keeps what the report of the current switch needs while it goes on. Used by the loop only.</summary>
-internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> samplePeak)
+internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
 {
     private readonly List<PhaseTime> phases = [];
     private SwitchTicket? ticket;
@@ -13,7 +13,9 @@ internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> sample
     private long phaseBegun;
     private string? phase;
     private bool? settled;
-    private SwitchMemory memory = new();
+    private SwitchMemory? memory;
+    private bool isUnloaded;
+    private bool isSettled;
     private LoadFailure? failure;
     private PeakSampler? peak;
 
@@ -36,22 +38,27 @@ internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> sample
 
     public void Unloaded(GpuReading before, GpuReading after)
     {
-        if (memory.BeforeUnload is null)
-            memory = memory with { BeforeUnload = before, AfterUnload = after };
+        // What the way back unloads is not the model that left.
+        if (memory is null || isUnloaded)
+            return;
+        isUnloaded = true;
+        memory = new SwitchMemory(before, after, after, after);
     }
 
     public void Settled(bool? value, GpuReading reading)
     {
-        if (memory.AfterSettle is not null)
+        if (memory is null || isSettled)
             return;
+        isSettled = true;
         settled = value;
-        memory = memory with { AfterSettle = reading };
+        memory = memory with { AfterSettle = reading, AfterLoad = reading };
     }
 
     public void Loaded(GpuReading reading)
     {
         peak?.Add(reading);
-        memory = memory with { AfterLoad = reading };
+        if (memory is not null)
+            memory = memory with { AfterLoad = reading };
     }
 
     /// <summary>The first failure is the switch's: later ones are of the way back.</summary>
@@ -66,30 +73,34 @@ internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> sample
         {
             Outcome = outcome,
             PreviousModel = previousModel,
+            TargetModel = ticket!.Value.Model,
             ActiveModel = activeModel,
             ElapsedSeconds = Seconds(begun, now),
             GpuSettled = settled,
-            GpuMemory = memory,
+            GpuMemory = memory!,
             Phases = [.. phases],
             PeakMb = peak?.PeakMb,
         };
         ticket = null;
+        memory = null;
         peak?.Dispose();
         peak = null;
         return outcome == SwitchOutcome.Switched ? report : Explain(report, failure);
     }
 
     /// <summary>A report for who asked for what needed no switch, or could not have one.</summary>
-    public static SwitchReport Trivial(SwitchOutcome outcome, string? activeModel)
+    public SwitchReport Trivial(SwitchOutcome outcome, string target, string? activeModel)
     {
+        var now = gpu.Read();
         var report = new SwitchReport
         {
             Outcome = outcome,
             PreviousModel = activeModel,
+            TargetModel = target,
             ActiveModel = activeModel,
             ElapsedSeconds = 0,
             GpuSettled = null,
-            GpuMemory = new SwitchMemory(),
+            GpuMemory = new SwitchMemory(now, now, now, now),
             Phases = [],
             PeakMb = null,
         };
@@ -129,11 +140,13 @@ internal sealed class SwitchRecorder(TimeProvider time, Func<PeakSampler> sample
         phases.Clear();
         phase = null;
         settled = null;
-        memory = new SwitchMemory();
+        isUnloaded = isSettled = false;
+        var reading = gpu.Read();
+        memory = new SwitchMemory(reading, reading, reading, reading);
         failure = null;
         begun = phaseBegun = now;
         peak?.Dispose();
-        peak = samplePeak();
+        peak = gpu.SamplePeak();
     }
 
     private void EndPhase(long now)

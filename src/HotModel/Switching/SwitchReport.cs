@@ -8,6 +8,8 @@ namespace HotModel.Switching;
 internal sealed record SwitchReport
 {
     public required string? PreviousModel { get; init; }
+    /// <summary>The model that was asked for.</summary>
+    public required string TargetModel { get; init; }
     /// <summary>The model that answers now; null where none does.</summary>
     public required string? ActiveModel { get; init; }
     public required double ElapsedSeconds { get; init; }
@@ -33,14 +35,9 @@ internal sealed record SwitchReport
     public SwitchOutcome Outcome { get; init; }
 }
 
-/// <summary>Readings at the four moments of a switch; null for a moment that was not reached.</summary>
-internal sealed record SwitchMemory
-{
-    public GpuReading? BeforeUnload { get; init; }
-    public GpuReading? AfterUnload { get; init; }
-    public GpuReading? AfterSettle { get; init; }
-    public GpuReading? AfterLoad { get; init; }
-}
+/// <summary>Readings at the four moments of a switch; a moment that was not reached has the last reading before it.</summary>
+internal sealed record SwitchMemory(
+    GpuReading BeforeUnload, GpuReading AfterUnload, GpuReading AfterSettle, GpuReading AfterLoad);
 
 internal sealed record PhaseTime(string Name, double Seconds);
 
