@@ -18,11 +18,17 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
     private readonly ArrayBufferWriter<byte> refusal = new();
     private readonly List<ToolCall> toolCalls = [];
     private int gatheredBytes;
+    // A bit for each choice.
+    private ulong seenChoices;
+    private ulong finishedChoices;
+    private bool hasUntrackedChoice;
 
     /// <summary>A delta of the first choice was seen.</summary>
     public bool HasAnswer { get; private set; }
-    /// <summary>The first choice has its finish_reason.</summary>
-    public bool IsFinished { get; private set; }
+    /// <summary>The first choice and all others seen have their finish_reason.</summary>
+    /// <remarks>A choice beyond 64 is never known to be finished: then only the stream's end mark tells.</remarks>
+    public bool IsFinished =>
+        !hasUntrackedChoice && (finishedChoices & 1) != 0 && finishedChoices == seenChoices;
     /// <summary>The upstream itself said that it failed.</summary>
     public bool HasError { get; private set; }
     /// <summary>Something was not understood or too long: what was gathered is not the whole answer.</summary>
@@ -109,17 +115,22 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
 
     private void Choice(ref Utf8JsonReader reader)
     {
-        if (reader.TokenType != JsonTokenType.StartObject || IndexOf(reader) is not (0 or null))
+        if (reader.TokenType != JsonTokenType.StartObject)
         {
             reader.Skip();
             return;
         }
+        int index = IndexOf(reader) ?? 0;
+        bool isTracked = index is >= 0 and < 64;
+        ulong choice = isTracked ? 1UL << index : 0;
+        hasUntrackedChoice |= !isTracked;
+        seenChoices |= choice;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("delta"u8))
             {
                 reader.Read();
-                if (reader.TokenType == JsonTokenType.StartObject)
+                if (index == 0 && reader.TokenType == JsonTokenType.StartObject)
                     Delta(ref reader);
                 else
                     reader.Skip();
@@ -128,7 +139,8 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
             {
                 bool isFinish = reader.ValueTextEquals("finish_reason"u8);
                 reader.Read();
-                IsFinished |= isFinish && reader.TokenType == JsonTokenType.String;
+                if (isFinish && reader.TokenType == JsonTokenType.String)
+                    finishedChoices |= choice;
                 reader.Skip();
             }
         }

@@ -24,7 +24,7 @@ internal sealed class ChatExchange(
             return error;
         using HttpReply upstream = result.Reply!;
         context.Response.Headers[ChatEndpoint.SessionHeader] = turn.SessionId;
-        context.Response.Headers[ChatEndpoint.ModelHeader] = lease.Model;
+        context.Response.Headers[ChatEndpoint.ModelHeader] = HeaderText(lease.Model);
         // The answer decides, not the request: servers exist that do not stream, and errors never do.
         if (upstream.Status == StatusCodes.Status200OK && upstream.IsOfType("text/event-stream"))
         {
@@ -62,11 +62,9 @@ internal sealed class ChatExchange(
         {
             ProxyLog.ClientLeft(logger, context.TraceIdentifier);
         }
-        // The upstream is finished with: a switch must not wait for what is left to say to the client.
-        upstream.Dispose();
         if (result.End == RelayEnd.ClientBlocked)
             context.Abort();
-        lease.Dispose();
+        Release(upstream, lease, turn);
         if (result.End == RelayEnd.Cut)
             await relay.WriteErrorAsync(result.Error!);
     }
@@ -86,6 +84,7 @@ internal sealed class ChatExchange(
         }
         if (status >= StatusCodes.Status400BadRequest)
         {
+            Release(upstream, lease, turn);
             response.StatusCode = status;
             response.ContentType = upstream.ContentType;
             response.Headers.RetryAfter = upstream.RetryAfter;
@@ -96,6 +95,7 @@ internal sealed class ChatExchange(
             if (answer.Message is { } message)
                 Store(turn, lease.Model, Sound(body[message.Start..message.End]));
             lease.Answered = true;
+            Release(upstream, lease, turn);
             response.ContentType = "application/json; charset=utf-8";
             await WriteAsync(response,
                 [body[..answer.ObjectEnd], Explain(turn, lease, prompt, answer.IsEmpty), body[answer.ObjectEnd..]]);
@@ -107,6 +107,18 @@ internal sealed class ChatExchange(
         }
         return null;
     }
+
+    /// <summary>Gives back what others wait for: all that is left is to write to a client that may not read.</summary>
+    private static void Release(HttpReply upstream, ModelLease lease, Turn turn)
+    {
+        upstream.Dispose();
+        lease.Dispose();
+        turn.Dispose();
+    }
+
+    /// <summary>Header values are ASCII; a name may be anything.</summary>
+    private static string HeaderText(string name) =>
+        name.AsSpan().ContainsAnyExceptInRange(' ', '~') ? Uri.EscapeDataString(name) : name;
 
     private static async Task<(ReadOnlyMemory<byte> Body, ForwardError? Error)> ReadBodyAsync(
         HttpReply upstream, RequestScope scope)

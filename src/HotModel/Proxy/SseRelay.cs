@@ -68,7 +68,7 @@ internal sealed class SseRelay(
             }
             int ready = read == 0 ? TakeRest() : isDirect ? TakeDirect(free.Span[..read]) : TakeCarried(read);
             hasEnded = read == 0 || scanner.IsForeign || error is not null;
-            if (!isComplete && (scanner.IsDone || (hasEnded && answer.IsFinished)) && !answer.HasError)
+            if (!isComplete && !answer.HasError && (scanner.IsDone || (hasEnded && HasEndedWell)))
             {
                 isComplete = true;
                 onComplete();
@@ -80,7 +80,7 @@ internal sealed class SseRelay(
         return isComplete ? new(RelayEnd.Complete, null)
             : answer.HasError ? new(RelayEnd.CutByUpstreamError, null)
             : error is { Culprit: Culprit.Client } ? new(RelayEnd.ClientGone, null)
-            : new(RelayEnd.Cut, error ?? Broken(scanner.IsForeign ? "sent text that is no answer" : "ended too early"));
+            : new(RelayEnd.Cut, error ?? Early());
     }
 
     /// <summary>Ends a cut stream so that clients see an error and not a short answer.</summary>
@@ -106,6 +106,15 @@ internal sealed class SseRelay(
         client.Write("\n\n"u8);
         await client.FlushAsync();
     }
+
+    /// <summary>Without an end mark, only an orderly end behind the last finish_reason makes an answer whole.</summary>
+    /// <remarks>
+    /// Where it broke off there or ended within a line, the chunk with the usage may be missing, and the client cannot
+    /// know unless it is told.
+    /// A client that left behind the last finish_reason took what it wanted.
+    /// </remarks>
+    private bool HasEndedWell =>
+        answer.IsFinished && !scanner.IsForeign && (error is null or { Culprit: Culprit.Client });
 
     private int TakeDirect(ReadOnlySpan<byte> arrived)
     {
@@ -145,6 +154,8 @@ internal sealed class SseRelay(
         if (error is not null)
             return 0;
         int whole = scanner.ScanEnd(carry.AsSpan(0, carried));
+        if (whole < carried)
+            error = Early();
         if (!scanner.IsDone && !answer.IsFinished)
             return 0;
         client.Write(carry.AsSpan(0, whole));
@@ -183,6 +194,8 @@ internal sealed class SseRelay(
         if (carry.Length < bytes)
             Array.Resize(ref carry, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)bytes));
     }
+
+    private ForwardError Early() => Broken(scanner.IsForeign ? "sent text that is no answer" : "ended too early");
 
     private static ForwardError Broken(string how) => new(ForwardStage.ResponseBody, Culprit.Upstream,
         $"The model's server {how} before the answer was complete. Nothing of it was stored; send the request again.");

@@ -34,7 +34,7 @@ internal sealed class SseScanner(AnswerCollector answer)
     /// <returns>How many bytes of it belong to the stream: all or none.</returns>
     public int ScanEnd(ReadOnlySpan<byte> rest)
     {
-        // The beginning of an event that was cut off belongs to no answer, and makes a finished one no worse.
+        // The beginning of an event that was cut off belongs to no answer.
         bool isCut = rest.StartsWith("data:"u8) && !IsEndMark(Value(rest)) && !JsonText.IsSound(Value(rest));
         bool wasInsideEvent = IsInsideEvent;
         bool isWhole = !rest.IsEmpty && !IsForeign && !isCut && Line(rest);

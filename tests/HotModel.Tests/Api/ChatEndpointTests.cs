@@ -153,6 +153,69 @@ public class ChatEndpointTests
     }
 
     [Theory(Timeout = TimeoutMs)]
+    [InlineData(200)]
+    [InlineData(400)]
+    public async Task Client_that_does_not_read_keeps_neither_the_lease_nor_the_session(int status)
+    {
+        // More than all the buffers on the way.
+        string big = $$"""{"pad":"{{new string('x', 32 << 20)}}",{{JsonAnswer[1..]}}""";
+        int calls = 0;
+        await using ChatHost host = await ChatHost.StartAsync(context =>
+            ++calls == 1 ? Body(big, status)(context) : Body(JsonAnswer)(context));
+        Uri address = host.Client.BaseAddress!;
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        client.ReceiveBufferSize = 4096;
+        await client.ConnectAsync(address.Host, address.Port);
+        await client.SendAsync(Encoding.ASCII.GetBytes(
+            $"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\n"
+            + $"Content-Length: {JsonBody.Length}\r\n\r\n{JsonBody}"));
+
+        await host.LeaseReturnedAsync();
+        using HttpResponseMessage second = await host.PostAsync(JsonBody);
+        string answer = await second.Content.ReadAsStringAsync();
+
+        Assert.Equal(HttpStatusCode.OK, second.StatusCode);
+        // Not the first one's: it is still being written.
+        Assert.InRange(host.Metrics.RelayedBytes, 0, answer.Length);
+    }
+
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Client_that_does_not_read_the_error_event_keeps_neither_the_lease_nor_the_session()
+    {
+        int calls = 0;
+        await using ChatHost host = await ChatHost.StartAsync(context =>
+            ++calls == 1 ? Events(Hello)(context) : Events(Hello, Finish, Done)(context));
+        StuckStream? stuck = null;
+        host.WrapFirstBody = stream => stuck = new(stream, "\"upstream_cut\""u8.ToArray());
+
+        using HttpResponseMessage first = await host.PostAsync(StreamBody);
+        await stuck!.Stuck;
+        await host.LeaseReturnedAsync();
+        using HttpResponseMessage second = await host.PostAsync(StreamBody);
+
+        Assert.Equal(Hello + Finish + Done, await second.Content.ReadAsStringAsync());
+        stuck.Release();
+        Assert.Contains("upstream_cut", await first.Content.ReadAsStringAsync());
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("Qwen 3 (8b)", "Qwen 3 (8b)")]
+    [InlineData("größe", "gr%C3%B6%C3%9Fe")]
+    [InlineData("a\nb", "a%0Ab")]
+    public async Task Model_header_of_a_name_beyond_ascii_is_percent_encoded(string model, string header)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body(JsonAnswer));
+        host.Model = model;
+
+        using HttpResponseMessage response = await host.PostAsync(JsonBody);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(header, response.Headers.GetValues("X-HotModel-Model").Single());
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.Equal(model, (string?)answer["hotmodel"]!["active_model"]);
+    }
+
+    [Theory(Timeout = TimeoutMs)]
     [InlineData("<html></html>", "text/html")]
     [InlineData("[]", "application/json")]
     public async Task Answer_that_is_no_json_object_is_a_bad_gateway(string body, string type)

@@ -11,6 +11,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -35,7 +36,10 @@ internal sealed class ChatHost : IAsyncDisposable
     public SessionStore Store { get; private set; } = null!;
     public ProxyMetrics Metrics { get; } = new();
     public Upstream Upstream { get; set; } = null!;
+    public string Model { get; set; } = "alpha";
     public Refusal? Refusal { get; set; }
+    /// <summary>Put between the endpoint and the first client's connection.</summary>
+    public Func<Stream, Stream>? WrapFirstBody { get; set; }
     /// <summary>Called for each request that is let in, with how many were before it.</summary>
     public Action<int>? OnEntering { get; set; }
     public int Leases => Volatile.Read(ref leases);
@@ -64,7 +68,16 @@ internal sealed class ChatHost : IAsyncDisposable
         var endpoint = new ChatEndpoint(
             config, new Conversations(host.Store, time), host.EnterAsync, host.forwarder, exchange, host.Metrics, time,
             NullLogger<ChatEndpoint>.Instance);
-        host.app = await ServeAsync(endpoint.HandleAsync);
+        host.app = await ServeAsync(context =>
+        {
+            if (host.WrapFirstBody is { } wrap)
+            {
+                host.WrapFirstBody = null;
+                var body = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+                context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(wrap(body.Stream), body));
+            }
+            return endpoint.HandleAsync(context);
+        });
         // A client that leaves does so at once, instead of reading on for a while to save its connection.
         host.Client = new(new SocketsHttpHandler { MaxResponseDrainSize = 0 }) { BaseAddress = AddressOf(host.app) };
         return host;
@@ -120,7 +133,7 @@ internal sealed class ChatHost : IAsyncDisposable
             return new(new Admission(null, Refusal));
         OnEntering?.Invoke(entered++);
         Interlocked.Increment(ref leases);
-        return new(new Admission(new ModelLease("alpha", Upstream, _ =>
+        return new(new Admission(new ModelLease(Model, Upstream, _ =>
         {
             Interlocked.Decrement(ref leases);
             leaseReturned.TrySetResult();

@@ -48,11 +48,31 @@ public class AnswerCollectorTests
         Message("""{"choices":[{"delta":{"content":"b"},"index":1},{"delta":{"content":"a"},"index":0}]}"""));
 
     [Fact]
-    public void Finish_reason_counts_for_the_first_choice_only()
+    public void Finish_reason_is_needed_of_the_first_choice_and_of_every_other_that_was_seen()
     {
         Assert.False(Collect("""{"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}""").IsFinished);
         Assert.False(Collect("""{"choices":[{"index":0,"delta":{},"finish_reason":null}]}""").IsFinished);
         Assert.True(Collect("""{"choices":[{"finish_reason":"length","index":0,"delta":{}}]}""").IsFinished);
+        Assert.True(Collect("""{"choices":[{"finish_reason":"stop","delta":{}}]}""").IsFinished);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(63, true)]
+    [InlineData(64, false)]
+    [InlineData(-1, false)]
+    public void Choice_that_is_not_finished_keeps_the_answer_open(int index, bool canFinish)
+    {
+        string other = $$"""{"choices":[{"index":{{index}},"delta":{"content":"b"},"finish_reason":FINISH}]}""";
+        AnswerCollector answer = Collect(
+            other.Replace("FINISH", "null", StringComparison.Ordinal),
+            """{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}""");
+        Assert.False(answer.IsFinished);
+
+        answer.Read(Encoding.UTF8.GetBytes(other.Replace("FINISH", "\"stop\"", StringComparison.Ordinal)));
+
+        Assert.Equal(canFinish, answer.IsFinished);
+        Assert.Equal("""{"role":"assistant","content":"a"}""", Encoding.UTF8.GetString(answer.BuildMessage()!));
     }
 
     [Fact]
