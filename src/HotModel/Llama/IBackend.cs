@@ -31,7 +31,8 @@ internal interface IBackend : IAsyncDisposable
         ModelConfig model, long instance, Action<LoadProgress> progress, CancellationToken cancel);
 
     /// <summary>
-    /// Returns when the model's process is gone, by force where it must be. Nothing loaded is no error.
+    /// Returns when the model's process is gone, by force where it must be. Nothing loaded is no error. Where not even
+    /// force ends it (it hangs in the kernel), it returns too, and no load succeeds while that process lives.
     /// </summary>
     Task UnloadAsync(ModelConfig model, CancellationToken cancel);
 
@@ -39,6 +40,11 @@ internal interface IBackend : IAsyncDisposable
     /// Ends every process of ours: asks, waits up to <paramref name="grace"/>, then kills. Zero kills at once.
     /// </summary>
     Task StopAsync(TimeSpan grace);
+
+    /// <summary>
+    /// The loaded model did not answer somebody: looks now whether it is lost. Returns at once, from any thread.
+    /// </summary>
+    void Nudge();
 }
 
 /// <summary>Where requests for the loaded model go.</summary>

@@ -25,6 +25,7 @@ internal sealed class Launcher : IDisposable
     private readonly ILogger logger;
     private readonly Lock gate = new();
     private readonly HashSet<int> guarded = [];
+    private readonly List<ChildProcess> children = [];
     private Process? guard;
     private bool disposed;
 
@@ -42,6 +43,37 @@ internal sealed class Launcher : IDisposable
         record = new ChildRecord(stateDirectory);
         foreach (var pid in record.Sweep())
             LlamaLog.Swept(logger, pid);
+    }
+
+    /// <summary>Sends a signal; a test puts a kernel here in which a process cannot be ended.</summary>
+    public Func<int, int, int> Kill { get; init; } = Libc.kill;
+
+    /// <summary>Live processes of all that was started here, what lies below them included.</summary>
+    public IReadOnlyList<int> Pids => [.. Children().SelectMany(child => child.Pids)];
+
+    /// <summary>
+    /// Why nothing may be loaded: a process that was killed is still there, and with it what it holds. Else null.
+    /// </summary>
+    public LoadFailure? Unended()
+    {
+        var pids = Children().SelectMany(child => child.Unended).ToList();
+        if (pids.Count == 0)
+            return null;
+        var named = (pids.Count == 1 ? "Process " : "Processes ") + string.Join(", ", pids);
+        return new(LoadFailureReason.Killed,
+            $"{named} cannot be ended and still holds its memory: it was killed, but hangs in the kernel. Nothing is "
+            + "loaded until it is gone; if it stays, the machine must be restarted.",
+            []);
+    }
+
+    /// <summary>Kills a child with all below it and waits until it is gone, or seems to stay.</summary>
+    /// <returns>False when it stays.</returns>
+    public async Task<bool> EndAsync(ChildProcess child, TimeProvider time)
+    {
+        var gone = await child.EndAsync(time);
+        if (!gone)
+            LlamaLog.CannotEnd(logger, string.Join(", ", child.Pids));
+        return gone;
     }
 
     public async Task<LaunchResult> StartAsync(
@@ -132,7 +164,20 @@ internal sealed class Launcher : IDisposable
             log.Follow(process.StandardOutput.BaseStream), log.Follow(process.StandardError.BaseStream));
         // Before its end can be told, or it would be remembered for ever.
         Remember(process.Id, path);
-        return new ChildProcess(process, leadsGroup: self is not null, output, Forget);
+        var child = new ChildProcess(process, leadsGroup: self is not null, Kill, output, Forget);
+        lock (gate)
+            children.Add(child);
+        return child;
+    }
+
+    // Whatever is gone is forgotten here: nobody else needs it.
+    private List<ChildProcess> Children()
+    {
+        lock (gate)
+        {
+            children.RemoveAll(child => child.HasExited && child.Pids.Count == 0);
+            return [.. children];
+        }
     }
 
     private void Remember(int pid, string path)

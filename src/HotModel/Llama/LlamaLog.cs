@@ -36,6 +36,9 @@ internal static partial class LlamaLog
     [ZLoggerMessage(LogLevel.Warning, "the router did not end within {seconds} s: killed")]
     public static partial void StopTimedOut(ILogger logger, double seconds);
 
+    [ZLoggerMessage(LogLevel.Error, "killed, yet still there, with the memory it holds: process {pids}")]
+    public static partial void CannotEnd(ILogger logger, string pids);
+
     [ZLoggerMessage(LogLevel.Warning, "lost model '{model}': {error}")]
     public static partial void Lost(ILogger logger, string model, string error);
 

@@ -44,7 +44,7 @@ internal sealed class ProcessBackend : IBackend
 
     public bool IsRunning => child is { HasExited: false };
 
-    public IReadOnlyList<int> ProcessIds => child?.Pids ?? [];
+    public IReadOnlyList<int> ProcessIds => launcher.Pids;
 
     public IReadOnlyList<string> LogTail() => log.Ring.Since(Volatile.Read(ref loadMark));
 
@@ -54,6 +54,8 @@ internal sealed class ProcessBackend : IBackend
         cancel.ThrowIfCancellationRequested();
         // Whatever still runs goes first: two models never share the device.
         await EndAsync(StopGrace, cancel);
+        if (launcher.Unended() is { } stays)
+            return new(null, stays);
 
         var port = model.Port ?? throw new ArgumentException($"model '{model.Name}' has no port", nameof(model));
         if (!RouterLaunch.IsPortFree(model.Host, port))
@@ -84,6 +86,11 @@ internal sealed class ProcessBackend : IBackend
 
     public Task StopAsync(TimeSpan grace) => EndAsync(grace, CancellationToken.None);
 
+    public void Nudge()
+    {
+        // The system itself tells when the process ends; there is nothing that a look could find.
+    }
+
     public async ValueTask DisposeAsync() => await StopAsync(TimeSpan.Zero);
 
     private async Task EndAsync(TimeSpan grace, CancellationToken cancel)
@@ -103,8 +110,8 @@ internal sealed class ProcessBackend : IBackend
                 LlamaLog.ProcessStopTimedOut(logger, current.Pid, grace.TotalSeconds);
             }
         }
-        current.KillTree();
-        await current.Exited;
+        // If it stays nevertheless, no load will succeed until it is gone.
+        await launcher.EndAsync(current, time);
         child = null;
     }
 

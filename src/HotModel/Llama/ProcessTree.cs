@@ -47,8 +47,12 @@ internal static class ProcessTree
     }
 
     /// <summary>Live members of a process group.</summary>
-    public static List<int> GroupMembers(int group) =>
-        [.. Snapshot().Where(entry => entry.Group == group && entry.IsLive).Select(entry => entry.Pid)];
+    public static List<Entry> GroupMembers(int group) =>
+        [.. Snapshot().Where(entry => entry.Group == group && entry.IsLive)];
+
+    /// <summary>True while this very process lives, not another one that got its pid.</summary>
+    public static bool IsThere(Entry process) =>
+        Read(process.Pid) is { IsLive: true } now && now.StartTicks == process.StartTicks;
 
     /// <summary>The name to remember a process by, and its start; null once it is gone.</summary>
     public static (string Name, ulong Start)? Identify(int pid)

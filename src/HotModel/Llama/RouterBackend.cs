@@ -22,6 +22,17 @@ internal sealed class RouterBackend : IBackend
     // A load that was accepted shows as "loading" at once; a status that never gets there is given up after this.
     private static readonly TimeSpan AcceptedLimit = TimeSpan.FromSeconds(2);
 
+    // An event may come a moment before /models shows the change: these long after it the state is looked at again.
+    private static readonly TimeSpan[] LooksAgain =
+    [
+        TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(50),
+        TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500),
+    ];
+
+    // The stream has no heartbeat, so an event that never came is not missed: while a model is loaded, its state is
+    // looked at this often without one. One request of about a millisecond over loopback.
+    private static readonly TimeSpan SafetyLook = TimeSpan.FromSeconds(30);
+
     // No preset file has more bad sections than a person can write in a day.
     private const int BadSectionsMax = 64;
 
@@ -57,7 +68,7 @@ internal sealed class RouterBackend : IBackend
 
     public bool IsRunning => router is { Child.HasExited: false };
 
-    public IReadOnlyList<int> ProcessIds => router?.Child.Pids ?? [];
+    public IReadOnlyList<int> ProcessIds => launcher.Pids;
 
     public IReadOnlyList<string> LogTail() => log.Ring.Since(Volatile.Read(ref loadMark));
 
@@ -75,6 +86,8 @@ internal sealed class RouterBackend : IBackend
 
         var current = router!;
         await ClearAsync(current, cancel);
+        if (launcher.Unended() is { } stays)
+            return new(null, stays);
         var mark = log.Ring.Mark();
         Volatile.Write(ref loadMark, mark);
         current.Listener = message =>
@@ -118,9 +131,10 @@ internal sealed class RouterBackend : IBackend
     public async Task UnloadAsync(ModelConfig model, CancellationToken cancel)
     {
         Volatile.Write(ref loaded, null);
-        if (router is not { } current || current.Child.HasExited)
+        if (router is not { } current)
             return;
-        await QuiesceAsync(current, model.RouterId, cancel);
+        if (!current.Child.HasExited)
+            await QuiesceAsync(current, model.RouterId, cancel);
         await ClearAsync(current, cancel);
     }
 
@@ -141,16 +155,23 @@ internal sealed class RouterBackend : IBackend
                 LlamaLog.StopTimedOut(logger, grace.TotalSeconds);
             }
         }
-        current.Child.KillTree();
-        await current.Child.Exited;
-        await watching;
+        // The watcher ends with the router. If that stays, no load will succeed until it is gone.
+        if (await launcher.EndAsync(current.Child, time))
+            await watching;
         router = null;
     }
+
+    public void Nudge() => router?.Nudge();
 
     public async ValueTask DisposeAsync() => await StopAsync(TimeSpan.Zero);
 
     private async Task<LoadFailure?> EnsureRouterAsync(CancellationToken cancel)
     {
+        // What a router that ended by itself has left behind may still be going.
+        if (router is { Child.HasExited: true } ended)
+            await launcher.EndAsync(ended.Child, time);
+        if (launcher.Unended() is { } stays)
+            return stays;
         if (IsRunning)
             return null;
         await watching;
@@ -179,7 +200,7 @@ internal sealed class RouterBackend : IBackend
         }
     }
 
-    // Returns when no model has a process, whoever started it.
+    // Returns when no model has a process, whoever started it; only what cannot be ended may still be there.
     private async Task ClearAsync(RouterProcess current, CancellationToken cancel)
     {
         var asked = new HashSet<string>(StringComparer.Ordinal);
@@ -205,15 +226,14 @@ internal sealed class RouterBackend : IBackend
             if (time.GetElapsedTime(began) > limit)
             {
                 LlamaLog.UnloadTimedOut(logger, limit.TotalSeconds);
-                current.Child.KillTree();
-                await current.Child.Exited;
-                return;
+                break;
             }
             // Reported as unloaded, but its process is still ending: no event tells when it is gone.
             if (up is { Count: 0 })
                 next = Task.Delay(TimeSpan.FromMilliseconds(1), time, cancel);
             looks = await current.WaitAsync(next, looks, cancel);
         }
+        await launcher.EndAsync(current.Child, time);
     }
 
     private async Task QuiesceAsync(RouterProcess current, string id, CancellationToken cancel)
@@ -322,19 +342,33 @@ internal sealed class RouterBackend : IBackend
     // Runs as long as the router does.
     private async Task WatchAsync(RouterProcess current)
     {
+        var (looks, misses) = (0, 0);
         while (!current.Child.HasExited)
         {
             var next = current.Changed;
-            if (Volatile.Read(ref loaded) is { } held
-                && await current.Client.ModelsAsync(CancellationToken.None) is { } models
-                && !models.Any(item => item.Id == held.Model.RouterId && item.IsUp)
-                && Interlocked.CompareExchange(ref loaded, null, held) == held)
+            var wait = Timeout.InfiniteTimeSpan;
+            if (Volatile.Read(ref loaded) is { } held)
             {
-                var failure = await current.ModelFailureAsync(
-                    held.Model.RouterId, held.Model.Name, held.Model.Path, held.Mark, wasLoaded: true);
-                Report(held, failure);
+                var models = await current.Client.ModelsAsync(CancellationToken.None);
+                if (models is null)
+                {
+                    // A router that answers again may have to catch up first.
+                    looks = 0;
+                    wait = RouterProcess.LookDelay(misses++);
+                }
+                else if (models.Any(item => item.Id == held.Model.RouterId && item.IsUp))
+                {
+                    misses = 0;
+                    wait = looks < LooksAgain.Length ? LooksAgain[looks++] : SafetyLook;
+                }
+                else if (Interlocked.CompareExchange(ref loaded, null, held) == held)
+                {
+                    Report(held, await current.ModelFailureAsync(
+                        held.Model.RouterId, held.Model.Name, held.Model.Path, held.Mark, wasLoaded: true));
+                }
             }
-            await Task.WhenAny(next, current.Child.Exited);
+            if (await current.WaitAsync(next, wait, CancellationToken.None))
+                (looks, misses) = (0, 0);
         }
         var status = await current.Child.Exited;
         LlamaLog.RouterEnded(logger, status);

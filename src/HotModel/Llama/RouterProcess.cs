@@ -79,14 +79,14 @@ internal sealed class RouterProcess : IAsyncDisposable
                 return new(new RouterProcess(child, client, launch.Address, key, log, time), null);
             if (!child.HasExited)
             {
-                await EndAsync(child);
+                await launcher.EndAsync(child, time);
                 client.Dispose();
                 return Failed(LoadFailureReason.Exited, problem);
             }
         }
         catch (OperationCanceledException)
         {
-            await EndAsync(child);
+            await launcher.EndAsync(child, time);
             client.Dispose();
             throw;
         }
@@ -99,16 +99,24 @@ internal sealed class RouterProcess : IAsyncDisposable
     /// <returns>The next value of <paramref name="looks"/>.</returns>
     public async Task<int> WaitAsync(Task next, int looks, CancellationToken cancel)
     {
+        return await WaitAsync(next, LookDelay(looks), cancel) ? 0 : looks + 1;
+    }
+
+    /// <returns>False when the time was over before an event or the end of the router.</returns>
+    public async Task<bool> WaitAsync(Task next, TimeSpan limit, CancellationToken cancel)
+    {
         try
         {
-            await Task.WhenAny(next, Child.Exited).WaitAsync(Backoff(LookFirst, LookMax, looks), time, cancel);
-            return 0;
+            await Task.WhenAny(next, Child.Exited).WaitAsync(limit, time, cancel);
+            return true;
         }
         catch (TimeoutException)
         {
-            return looks + 1;
+            return false;
         }
     }
+
+    public static TimeSpan LookDelay(int looks) => Backoff(LookFirst, LookMax, looks);
 
     /// <summary>The lines of one model's process since the mark; all lines where they cannot be told apart.</summary>
     public static IReadOnlyList<string> LinesOf(string routerId, IReadOnlyList<string> lines)
@@ -232,12 +240,6 @@ internal sealed class RouterProcess : IAsyncDisposable
         {
             // Somebody else holds the pipe open; what has come must do.
         }
-    }
-
-    private static async Task EndAsync(ChildProcess child)
-    {
-        child.KillTree();
-        await child.Exited;
     }
 
     private static RouterStart Failed(LoadFailureReason reason, string error) => new(null, new(reason, error, []));

@@ -12,6 +12,7 @@ internal sealed class BackendScene : IAsyncDisposable
 {
     private readonly List<(long Instance, TaskCompletionSource<ModelLost> Lost)> waiters = [];
     private readonly Launcher launcher;
+    private volatile bool killsAreLost;
 
     public BackendScene(string preset = "", int port = 0, string? binary = null, params string[] extra)
     {
@@ -19,11 +20,11 @@ internal sealed class BackendScene : IAsyncDisposable
         Preset = Path.Combine(Folder, "models.ini");
         File.WriteAllText(Preset, preset.Length > 0 ? preset : TwoModels());
         LlamaLog = new ChildLog(Folder);
-        launcher = new Launcher(SelfHosting.Self, LlamaLog, Folder, NullLogger.Instance);
+        launcher = new Launcher(SelfHosting.Self, LlamaLog, Folder, NullLogger.Instance) { Kill = Kill };
         var launch = LlamaServer.Launch(Preset, port, extra);
         Router = new RouterBackend(
-            () => binary is null ? launch : launch with { Binary = binary }, launcher, LlamaLog, Folder, OnLost,
-            TimeProvider.System, NullLogger.Instance);
+            () => Launch ?? (binary is null ? launch : launch with { Binary = binary }), launcher, LlamaLog, Folder,
+            OnLost, Time, NullLogger.Instance);
         Process = new ProcessBackend(
             model =>
             [
@@ -31,8 +32,16 @@ internal sealed class BackendScene : IAsyncDisposable
                 "--port", model.Port!.Value.ToString(CultureInfo.InvariantCulture),
                 "-c", "512", "--parallel", "1", .. model.ExtraArgs,
             ],
-            launcher, LlamaLog, OnLost, TimeProvider.System, NullLogger.Instance);
+            launcher, LlamaLog, OnLost, Time, NullLogger.Instance);
     }
+
+    /// <summary>Set before the first load, what the router is started with.</summary>
+    public RouterLaunch? Launch { get; set; }
+
+    public HasteClock Time { get; } = new();
+
+    /// <summary>While true no process can be ended by a signal of ours, as if it hung in the kernel.</summary>
+    public bool KillsAreLost { set => killsAreLost = value; }
 
     public string Folder { get; }
     public string Preset { get; }
@@ -109,12 +118,15 @@ internal sealed class BackendScene : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        killsAreLost = false;
         await Router.DisposeAsync();
         await Process.DisposeAsync();
         launcher.Dispose();
         await LlamaLog.DisposeAsync();
         Directory.Delete(Folder, recursive: true);
     }
+
+    private int Kill(int pid, int signal) => killsAreLost ? 0 : Libc.kill(pid, signal);
 
     private void OnLost(ModelLost lost)
     {

@@ -53,6 +53,10 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
         Stopped = true;
     }
 
+    public void Nudge()
+    {
+    }
+
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     public void Finish(bool succeed, bool permanent = false)
