@@ -98,7 +98,9 @@ internal sealed class AdminEndpoints(
             }
             catch (JsonException e)
             {
-                problem = e.Path is { Length: > 2 } path ? $"\"{path[2..]}\" is not one of these, or has another type" : "that is not JSON";
+                problem = e.Path is { Length: > 2 } path
+                    ? $"\"{path[2..]}\" is not one of these, or has another type"
+                    : "that is not JSON";
             }
             catch (BadHttpRequestException e)
             {

@@ -158,6 +158,7 @@ internal sealed class ChatEndpoint(
     /// </summary>
     private async Task<bool> IsTakenAwayAsync(ModelLease lease, CancellationToken clientGone)
     {
+        lease.ReportSilent();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(lease.Aborted, clientGone);
         try
         {

@@ -16,6 +16,12 @@ internal sealed class ModelLease(string model, Upstream upstream, Action<ModelLe
     /// <summary>Set by the holder once a whole answer came: the proof that the model works.</summary>
     public bool Answered { get; set; }
 
+    /// <summary>Called when the holder finds the model silent; any thread.</summary>
+    public Action? OnSilent { private get; init; }
+
+    /// <summary>The model did not answer: if it is lost, the loop had better know soon.</summary>
+    public void ReportSilent() => OnSilent?.Invoke();
+
     public void Dispose()
     {
         if (Interlocked.Exchange(ref returned, 1) == 0)

@@ -309,7 +309,10 @@ internal sealed partial class SwitchLoop
     }
 
     private ModelLease NewLease() =>
-        new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease)), abort.Token);
+        new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease)), abort.Token)
+        {
+            OnSilent = operations.Nudge,
+        };
 
     private void Arm(TimeSpan due)
     {

@@ -32,6 +32,8 @@ internal sealed class SwitchOperations(
 
     public IReadOnlyList<string> LogTail() => backend.LogTail();
 
+    public void Nudge() => backend.Nudge();
+
     public void Unload(long generation, string model) => Run(async token =>
     {
         var before = beforeUnload = gpu.Read();

@@ -142,7 +142,9 @@ public class RouterBackendTests
 
         var upstream = await scene.LoadedAsync("a", 8);
 
-        Assert.Equal(port, upstream.BaseAddress.Port);
+        Assert.False(RouterLaunch.IsPortFree("127.0.0.1", port));
+        // Requests go to the model's own port.
+        Assert.NotEqual(port, upstream.BaseAddress.Port);
     }
 
     [Fact]

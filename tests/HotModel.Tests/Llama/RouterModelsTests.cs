@@ -6,6 +6,18 @@ namespace HotModel.Tests.Llama;
 public class RouterModelsTests
 {
     [Theory]
+    [InlineData("""["llama-server","--host","127.0.0.1","--port","4711","--alias","a"]""", 4711)]
+    [InlineData("""["llama-server","--port"]""", null)]
+    [InlineData("""["llama-server","--port","x"]""", null)]
+    [InlineData("""[1,null]""", null)]
+    [InlineData("\"--port 1\"", null)]
+    public void Port_of_the_models_own_process_is_read_from_its_arguments(string args, int? expected)
+    {
+        var body = """{"data":[{"id":"a","status":{"value":"loaded","args":ARGS}}]}""".Replace("ARGS", args);
+        Assert.Equal(expected, RouterModels.Parse(System.Text.Encoding.UTF8.GetBytes(body))![0].Port);
+    }
+
+    [Theory]
     [InlineData("""{"id":"a","status":{"value":"LOADED"}}""", RouterModelStatus.Loaded)]
     [InlineData("""{"id":"a","status":{"value":"loading","args":["x"],"failed":false}}""", RouterModelStatus.Loading)]
     [InlineData("""{"id":"a","status":"UNLOADED"}""", RouterModelStatus.Unloaded)]
