@@ -12,10 +12,14 @@ internal sealed class MuteRelay : IAsyncDisposable
     private readonly TcpListener listener = new(IPAddress.Loopback, TestPorts.Next());
     private readonly int target = TestPorts.Next();
     private int looksToLose;
+    private int looks;
 
     /// <summary>The router listens on one port, and is asked on another.</summary>
     public RouterLaunch Launch(string preset) =>
         LlamaServer.Launch(preset, target) with { Port = ((IPEndPoint)listener.LocalEndpoint).Port };
+
+    /// <summary>How often the state was asked for.</summary>
+    public int Looks => Volatile.Read(ref looks);
 
     public int LooksToLose { set => Volatile.Write(ref looksToLose, value); }
 
@@ -72,9 +76,12 @@ internal sealed class MuteRelay : IAsyncDisposable
             var text = Encoding.ASCII.GetString(buffer, 0, count);
             if (text.StartsWith("GET /models/sse", StringComparison.Ordinal))
                 continue;
-            if (text.StartsWith("GET /models ", StringComparison.Ordinal)
-                && Interlocked.Decrement(ref looksToLose) >= 0)
-                return;
+            if (text.StartsWith("GET /models ", StringComparison.Ordinal))
+            {
+                Interlocked.Increment(ref looks);
+                if (Interlocked.Decrement(ref looksToLose) >= 0)
+                    return;
+            }
             await far.WriteAsync(buffer.AsMemory(0, count), stop.Token);
         }
     }

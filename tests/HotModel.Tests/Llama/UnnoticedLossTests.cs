@@ -30,7 +30,10 @@ public class UnnoticedLossTests
         await LoadThroughAsync(scene, relay);
         var lost = scene.LostAsync(7);
         scene.Time.MakeHaste();
+        var before = relay.Looks;
         scene.Router.Nudge();
+        // The look at the nudge and the four after it: what comes then is the slow one.
+        await Eventually.TrueAsync(() => relay.Looks >= before + 5, TimeSpan.FromSeconds(10));
 
         _ = Libc.kill(scene.Router.ProcessIds[1], Libc.SIGKILL);
 
