@@ -74,6 +74,8 @@ internal sealed class ChildRecord(string directory)
         {
             var fresh = path + ".new";
             File.WriteAllLines(fresh, lines.Values);
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(fresh, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             File.Move(fresh, path, overwrite: true);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
