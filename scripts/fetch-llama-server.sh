@@ -5,6 +5,7 @@
 #   fetch-llama-server.sh [PREFIX] [--vulkan] [--force]
 #
 # PREFIX (default: .tools/llama in the repository) is where it will run from; it cannot be moved afterwards.
+# On Ubuntu, whose apt knows no Debian mirror, HOTMODEL_DEBIAN_MIRROR has to name one (a URL that ends in /debian).
 # --vulkan adds the Vulkan backend; the device's own driver must be on the system.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -42,15 +43,15 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Debian mirrors that this machine's apt uses, in both notations, then the public one. Ubuntu's archives do not hold
-# Debian's suites: their paths end in /ubuntu.
+# HOTMODEL_DEBIAN_MIRROR, then the Debian mirrors that this machine's apt uses, in both notations. Ubuntu's archives do not
+# hold Debian's suites: their paths end in /ubuntu.
 mirrors() {
+  [[ -z ${HOTMODEL_DEBIAN_MIRROR:-} ]] || echo "$HOTMODEL_DEBIAN_MIRROR"
   local files=(/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources) file
   for file in "${files[@]}"; do
     [[ -r $file ]] || continue
     sed -nE 's/^deb +(\[[^]]*\] +)?(https?:[^ ]+).*/\2/p; s/^URIs: *//p' "$file" | tr ' ' '\n'
   done | grep -E '^https?:.*/debian/?$' || true
-  echo http://deb.debian.org/debian
 }
 
 find_mirror() {
