@@ -113,7 +113,7 @@ closure() {
     }'
 }
 
-mirror=$(find_mirror) || fail "no Debian mirror answers"
+mirror=$(find_mirror) || fail "no Debian mirror answers: set HOTMODEL_DEBIAN_MIRROR to one, or put llama-server on PATH"
 echo "Fetching llama-server from $mirror (testing, $arch)"
 check_signature
 index=main/binary-$arch/Packages.xz

@@ -33,9 +33,7 @@ internal static class PresetWriter
     }
 
     /// <param name="config">Without faults.</param>
-    /// <param name="without">Names of models to leave out: one unknown option makes the whole router refuse to
-    /// start.</param>
-    public static string Render(HotModelConfig config, IReadOnlySet<string>? without = null)
+    public static string Render(HotModelConfig config)
     {
         var text = new StringBuilder()
             .Append("; Written by HotModel at every start from [models.*] of its configuration; edit that instead.\n")
@@ -45,8 +43,6 @@ internal static class PresetWriter
             Section(text, PresetSyntax.Defaults, defaults.Select(option => (option.Key, option.Value)));
         foreach (var model in config.Models.Values)
         {
-            if (without?.Contains(model.Name) == true)
-                continue;
             Section(text, model.RouterId, Entries(model, message =>
                 throw new InvalidOperationException($"[models.{model.Name}] was not checked: {message}")));
         }
@@ -54,7 +50,7 @@ internal static class PresetWriter
     }
 
     /// <summary>Whole or not at all, and for this user's eyes only: extra_args may hold a token.</summary>
-    public static void Write(HotModelConfig config, string path, IReadOnlySet<string>? without = null)
+    public static void Write(HotModelConfig config, string path)
     {
         var temporary = $"{path}.{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}.tmp";
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
@@ -65,7 +61,7 @@ internal static class PresetWriter
             // A left-over of a killed process of the same id may have other rights.
             File.Delete(temporary);
             using (var stream = new FileStream(temporary, options))
-                stream.Write(Encoding.UTF8.GetBytes(Render(config, without)));
+                stream.Write(Encoding.UTF8.GetBytes(Render(config)));
             File.Move(temporary, path, overwrite: true);
         }
         catch

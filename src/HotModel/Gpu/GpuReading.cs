@@ -15,9 +15,3 @@ internal sealed record GpuReading(
     [property: JsonIgnore] IReadOnlyList<GpuProcess> Processes);
 
 internal readonly record struct GpuProcess(int Device, int Pid, long UsedMb);
-
-/// <summary>
-/// The names stand on the properties, so that a reading looks the same inside another feature's JSON.
-/// </summary>
-[JsonSerializable(typeof(GpuReading))]
-internal sealed partial class GpuJsonContext : JsonSerializerContext;

@@ -39,12 +39,6 @@ internal static class LoadFailureClassifier
         return new LoadFailure(finding.Value.Reason, finding.Value.Error, Tail(lines));
     }
 
-    public static LoadFailure TimedOut(IReadOnlyList<string> lines, string model, TimeSpan limit) => new(
-        LoadFailureReason.TimedOut,
-        string.Create(CultureInfo.InvariantCulture,
-            $"Model '{model}' was not loaded within {limit.TotalSeconds:0.#} s; see server.load_timeout_seconds."),
-        Tail(lines));
-
     private static Finding? OutOfMemory(IReadOnlyList<string> lines)
     {
         string? device = null;

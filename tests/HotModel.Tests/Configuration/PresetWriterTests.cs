@@ -90,16 +90,6 @@ public sealed class PresetWriterTests : IDisposable
             string.Join(' ', LlamaArguments.Router(config, "p.ini")));
     }
 
-    [Fact]
-    public void Model_that_breaks_the_router_can_be_left_out()
-    {
-        var config = folder.LoadGood("[models.a]\npath='/a'\n[models.b]\npath='/b'\n");
-
-        PresetWriter.Write(config, folder.File("p.ini"), new HashSet<string> { "a" });
-
-        Assert.Equal(["b"], PresetFile.Read(folder.File("p.ini")).Sections.Select(section => section.Name));
-    }
-
     [Theory]
     [InlineData("path = '/m/a;b.gguf'", "2:1: path: ';' in \"/m/a;b.gguf\": llama-server's preset format cuts a "
         + "value there; rename the file or its folder")]

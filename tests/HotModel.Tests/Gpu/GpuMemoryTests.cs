@@ -1,3 +1,4 @@
+using HotModel.Api;
 using System.Text.Json;
 using HotModel.Gpu;
 using Microsoft.Extensions.Time.Testing;
@@ -108,8 +109,8 @@ public sealed class GpuMemoryTests(FakeNvml nvml) : IClassFixture<FakeNvml>
         var empty = new GpuReading(time.GetUtcNow(), null, null, []);
 
         Assert.Equal("""{"captured_at":"2026-01-02T03:04:05+00:00","total_mb":12,"per_gpu_mb":[5,7]}""",
-            JsonSerializer.Serialize(full, GpuJsonContext.Default.GpuReading));
+            JsonSerializer.Serialize(full, AdminJson.Default.GpuReading));
         Assert.Equal("""{"captured_at":"2026-01-02T03:04:05+00:00","total_mb":null,"per_gpu_mb":null}""",
-            JsonSerializer.Serialize(empty, GpuJsonContext.Default.GpuReading));
+            JsonSerializer.Serialize(empty, AdminJson.Default.GpuReading));
     }
 }
