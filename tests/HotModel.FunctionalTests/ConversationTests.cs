@@ -109,6 +109,7 @@ public sealed class ConversationTests
         var ask = Chats.Request(256, Chats.Message("user", "weather?"));
         ask["tools"] = Chats.Tools();
         ask["tool_choice"] = "required";
+        ask["parallel_tool_calls"] = false;
         var reply = await hotmodel.Api.PostAsync("v1/chat/completions", ask, session: "tools");
         var call = reply.Json["choices"]![0]!["message"]!["tool_calls"]!.AsArray().Single()!;
         Assert.Equal("get_weather", (string?)call["function"]!["name"]);
@@ -131,6 +132,7 @@ public sealed class ConversationTests
         var ask = Chats.Request(256, Chats.Message("user", "weather?"));
         ask["tools"] = Chats.Tools();
         ask["tool_choice"] = "required";
+        ask["parallel_tool_calls"] = false;
         using var answer = await hotmodel.Api.StreamAsync(ask, session: "tools");
         await answer.WholeAsync();
         Assert.Equal("tool_calls", answer.FinishReason);
