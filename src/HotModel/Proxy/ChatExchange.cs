@@ -77,7 +77,7 @@ internal sealed class ChatExchange(
         if (error is not null)
             return error;
         int status = upstream.Status;
-        if (RouterReply.IsWithoutModel(status, body.Span))
+        if (ModelGoneReply.Is(status, body.Span))
         {
             return new(ForwardStage.ResponseHead, Culprit.Upstream,
                 "The model's process was not there, or ended without an answer.");

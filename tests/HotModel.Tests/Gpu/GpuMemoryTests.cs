@@ -1,5 +1,5 @@
-using HotModel.Api;
 using System.Text.Json;
+using HotModel.Api;
 using HotModel.Gpu;
 using Microsoft.Extensions.Time.Testing;
 
