@@ -3,6 +3,7 @@ using HotModel.Api;
 using HotModel.Cli;
 using HotModel.Configuration;
 using HotModel.Gpu;
+using HotModel.Http;
 using HotModel.Llama;
 using HotModel.Proxy;
 using HotModel.Sessions;
@@ -53,7 +54,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             logs.CreateLogger<SwitchLoop>());
 
         var metrics = new ProxyMetrics();
-        var forwarder = Own(new Forwarder(time));
+        var forwarder = Own(new Forwarder(time, config.Server.FastRelay ? Poller.Shared : null));
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), loop.EnterAsync, forwarder,
             new ChatExchange(forwarder, metrics, logs.CreateLogger<ChatExchange>()), metrics, time,
@@ -130,6 +131,9 @@ internal sealed class HotModelHost : IAsyncDisposable
                     $"{0:utc-longdate} {1:short} ", (in template, in info) => template.Format(info.Timestamp, info.LogLevel)));
             });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = config.Server.StopTimeout + LastBytes);
+        // A flush returns when its bytes are with the system: the head of an answer must have gone before anything else
+        // is written to the socket, and a slow reader holds up its own answer instead of filling memory.
+        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -24,6 +24,7 @@ internal static class TestConfig
             LoadTimeout = TimeSpan.FromSeconds(600),
             StopTimeout = TimeSpan.FromSeconds(20),
             MaxBodyBytes = 64 << 20,
+            FastRelay = true,
         },
         Session = new SessionConfig
         {

@@ -47,6 +47,7 @@ internal sealed class ConfigBuilder(
         LoadTimeout = section.Seconds("load_timeout_seconds"),
         StopTimeout = section.Seconds("stop_timeout_seconds"),
         MaxBodyBytes = (long)section.Whole("max_body_mb") * MegabyteBytes,
+        FastRelay = section.Flag("fast_relay"),
     };
 
     private static SessionConfig Session(ConfigSection section) => new()

@@ -81,6 +81,9 @@ internal static class ConfigSchema
             "How long a stop waits for running answers.", (c, _) => c.Server.StopTimeout.TotalSeconds),
         new("server", "max_body_mb", KeyType.Integer(1, 1024), 64L, "Largest request body, in MiB.",
             (c, _) => c.Server.MaxBodyBytes / (1024 * 1024)),
+        new("server", "fast_relay", KeyType.Boolean, true,
+            "On Linux, relay event streams from socket to socket. Off, and elsewhere: through the web server's buffers.",
+            (c, _) => c.Server.FastRelay),
     ];
 
     private static ConfigKey[] Session() =>

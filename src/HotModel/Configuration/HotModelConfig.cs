@@ -38,6 +38,8 @@ internal sealed record ServerConfig
     /// <summary>How long a graceful stop waits for running answers.</summary>
     public required TimeSpan StopTimeout { get; init; }
     public required long MaxBodyBytes { get; init; }
+    /// <summary>Event streams go from socket to socket where the system allows it.</summary>
+    public required bool FastRelay { get; init; }
 }
 
 internal enum TokenBudgetMode { Auto, Llama, Estimate }

@@ -17,24 +17,45 @@ internal sealed class HttpConnection : IDisposable
     // Smaller pieces of a body go out together.
     private const int BatchBytes = 16 << 10;
 
-    private readonly Socket socket;
+    private readonly ITransport transport;
     // What came and is not taken: of a head that is not whole, or what came along with one.
-    private byte[] buffer = new byte[FirstBufferBytes];
+    private byte[] buffer = [];
     private int start;
     private int end;
 
-    private HttpConnection(Socket socket) => this.socket = socket;
+    private HttpConnection(ITransport transport) => this.transport = transport;
 
     /// <summary>When it became idle, as the pool's clock counts.</summary>
     public long IdleSince { get; set; }
 
+    public bool IsPolled => transport is PolledTransport;
+
     public bool HasUnreadBytes => start < end;
 
     /// <summary>False where the server has closed, or sent what nobody asked for.</summary>
-    public bool IsQuiet => !socket.Poll(0, SelectMode.SelectRead);
+    public bool IsQuiet
+    {
+        get
+        {
+            try
+            {
+                return !transport.Socket.Poll(0, SelectMode.SelectRead);
+            }
+            catch (ObjectDisposedException)
+            {
+                // Cancelled just as its exchange ended.
+                return false;
+            }
+        }
+    }
 
+    /// <param name="address">Where to.</param>
+    /// <param name="poller">By what it waits; null: by .NET's own.</param>
+    /// <param name="time">Bounds the attempt.</param>
+    /// <param name="cancel">Ends it.</param>
     /// <exception cref="HttpFailure">Nobody accepts.</exception>
-    public static async Task<HttpConnection> OpenAsync(Uri address, TimeProvider time, CancellationToken cancel)
+    public static async Task<HttpConnection> OpenAsync(
+        Uri address, Poller? poller, TimeProvider time, CancellationToken cancel)
     {
         using var limit = new CancellationTokenSource(ConnectTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
@@ -46,8 +67,10 @@ internal sealed class HttpConnection : IDisposable
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-            await socket.ConnectAsync(new DnsEndPoint(address.IdnHost, address.Port), either.Token);
-            return new(socket);
+            // A name may have several addresses to be tried; .NET does that.
+            return new(poller is not null && IPAddress.TryParse(address.IdnHost, out IPAddress? ip)
+                ? await PolledTransport.ConnectAsync(poller, socket, new(ip, address.Port), either.Token)
+                : await AsyncTransport.ConnectAsync(socket, address, either.Token));
         }
         catch (Exception e)
         {
@@ -76,12 +99,12 @@ internal sealed class HttpConnection : IDisposable
                 ReadOnlyMemory<byte> piece = i < 0 ? head : body[i];
                 if (piece.Length > batch.Length - filled)
                 {
-                    await SendAllAsync(batch.AsMemory(0, filled), cancel);
+                    await transport.SendAsync(batch.AsMemory(0, filled), cancel);
                     filled = 0;
                 }
                 if (piece.Length > batch.Length)
                 {
-                    await SendAllAsync(piece, cancel);
+                    await transport.SendAsync(piece, cancel);
                 }
                 else
                 {
@@ -89,7 +112,7 @@ internal sealed class HttpConnection : IDisposable
                     filled += piece.Length;
                 }
             }
-            await SendAllAsync(batch.AsMemory(0, filled), cancel);
+            await transport.SendAsync(batch.AsMemory(0, filled), cancel);
         }
         catch (SocketException e)
         {
@@ -122,7 +145,12 @@ internal sealed class HttpConnection : IDisposable
                 ?? throw Malformed(problem!);
             start += length;
             if (head.Status >= 200)
+            {
+                // An answer may take long, and there may be many at once.
+                if (start == end)
+                    (buffer, start, end) = ([], 0, 0);
                 return head;
+            }
             if (head.Status == StatusCodes.Status101SwitchingProtocols)
                 throw Malformed("a change of protocol");
         }
@@ -134,27 +162,28 @@ internal sealed class HttpConnection : IDisposable
     public ValueTask<int> ReceiveAsync(Memory<byte> target, CancellationToken cancel)
     {
         if (start == end)
-            return socket.ReceiveAsync(target, SocketFlags.None, cancel);
+            return transport.ReceiveAsync(target, cancel);
         int count = Math.Min(target.Length, end - start);
         buffer.AsMemory(start, count).CopyTo(target);
         start += count;
         return new(count);
     }
 
-    /// <summary>Closes it, under a running read too.</summary>
-    public void Dispose() => socket.Dispose();
+    /// <summary>See <see cref="ITransport.WaitReadableAsync"/>.</summary>
+    public ValueTask<int> WaitReadableAsync(CancellationToken cancel) =>
+        start == end ? transport.WaitReadableAsync(cancel) : new(0);
 
-    private async Task SendAllAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
-    {
-        while (!bytes.IsEmpty)
-            bytes = bytes[await socket.SendAsync(bytes, SocketFlags.None, cancel)..];
-    }
+    /// <summary>The exchange has ended, and another may follow.</summary>
+    public void ForgetCancellation() => transport.ForgetCancellation();
+
+    /// <summary>Closes it, under a running read too.</summary>
+    public void Dispose() => transport.Dispose();
 
     private async ValueTask<int> ReceiveHeadAsync(Memory<byte> target, bool isFirst, CancellationToken cancel)
     {
         try
         {
-            int count = await socket.ReceiveAsync(target, SocketFlags.None, cancel);
+            int count = await transport.ReceiveAsync(target, cancel);
             if (count > 0)
                 return count;
         }
@@ -168,7 +197,7 @@ internal sealed class HttpConnection : IDisposable
         throw new HttpFailure(HttpStage.Head, "The server closed the connection without an answer.")
         {
             IsUnanswered = isFirst,
-            WasReset = (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0,
+            WasReset = (int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0,
         };
     }
 
@@ -181,7 +210,7 @@ internal sealed class HttpConnection : IDisposable
         if (end < buffer.Length)
             return;
         if (start == 0)
-            Array.Resize(ref buffer, buffer.Length * 2);
+            Array.Resize(ref buffer, Math.Max(FirstBufferBytes, buffer.Length * 2));
         else
             buffer.AsSpan(start, end - start).CopyTo(buffer);
         end -= start;

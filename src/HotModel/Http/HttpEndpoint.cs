@@ -17,6 +17,7 @@ internal sealed class HttpEndpoint : IDisposable
     private const int IdleMax = 64;
 
     private readonly TimeProvider time;
+    private readonly Poller? poller;
     private readonly ITimer sweep;
     private readonly Lock gate = new();
     // The last one is used next: the others become old and are closed.
@@ -25,12 +26,14 @@ internal sealed class HttpEndpoint : IDisposable
 
     /// <param name="address">Such as http://127.0.0.1:28000/; paths are relative to it.</param>
     /// <param name="time">Ages idle connections and bounds connecting.</param>
-    public HttpEndpoint(Uri address, TimeProvider time)
+    /// <param name="poller">By what its connections wait; null: by .NET's own.</param>
+    public HttpEndpoint(Uri address, TimeProvider time, Poller? poller = null)
     {
         if (address.Scheme != Uri.UriSchemeHttp || !address.AbsolutePath.EndsWith('/'))
             throw new ArgumentException($"{address} is not http://HOST:PORT/PATH/.");
         Address = address;
         this.time = time;
+        this.poller = poller;
         sweep = time.CreateTimer(static endpoint => ((HttpEndpoint)endpoint!).Sweep(), this,
             Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -53,13 +56,14 @@ internal sealed class HttpEndpoint : IDisposable
             {
             }
         }
-        var opened = await HttpConnection.OpenAsync(Address, time, cancel);
+        var opened = await HttpConnection.OpenAsync(Address, poller, time, cancel);
         return await ExchangeAsync(opened, head, request, cancel);
     }
 
     /// <summary>For the body that has been read to its end.</summary>
     public void Return(HttpConnection connection)
     {
+        connection.ForgetCancellation();
         lock (gate)
         {
             if (!isDisposed && idle.Count < IdleMax)

@@ -9,6 +9,9 @@ internal sealed class HttpReply(ReplyHead head, ReplyBody body) : IDisposable
     public long? ContentLength => head.ContentLength;
     public string? RetryAfter => head.RetryAfter;
 
+    /// <summary>Reads into nothing wait, and go on on the poller's thread.</summary>
+    public bool IsPolled => body.IsPolled;
+
     /// <summary>Its reads throw HttpFailure where the answer breaks off, and OperationCanceledException.</summary>
     public Stream Body => body;
 

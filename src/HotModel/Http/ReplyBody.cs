@@ -20,6 +20,7 @@ internal sealed class ReplyBody : Stream
         this.endpoint = endpoint;
         this.connection = connection;
         this.isReusable = isReusable && head.KeepsAlive;
+        IsPolled = connection.IsPolled;
         remainingBytes = isBodiless ? 0 : head.ContentLength ?? 0;
         framing = isBodiless || head.ContentLength is not null ? Framing.Length
             : head.IsChunked ? Framing.Chunks
@@ -28,14 +29,34 @@ internal sealed class ReplyBody : Stream
             End();
     }
 
+    public bool IsPolled { get; }
+
     private enum Framing { Length, Chunks, ToClose }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    /// <remarks>
+    /// A read into nothing waits, as far as the transport can, until there is something to read, and the caller goes on
+    /// on the poller's thread. It tells nothing: an end and errors are the next read's to report.
+    /// </remarks>
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        if (hasEnded || buffer.IsEmpty)
-            return 0;
+        if (hasEnded)
+            return new(0);
         ObjectDisposedException.ThrowIf(connection is null, this);
+        return buffer.IsEmpty ? connection.WaitReadableAsync(cancellationToken) : ReadSomeAsync(buffer, cancellationToken);
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    protected override void Dispose(bool disposing)
+    {
+        Release();
+        base.Dispose(disposing);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> ReadSomeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
         if (framing == Framing.Length && buffer.Length > remainingBytes)
             buffer = buffer[..(int)remainingBytes];
         while (true)
@@ -43,7 +64,7 @@ internal sealed class ReplyBody : Stream
             int received;
             try
             {
-                received = await connection.ReceiveAsync(buffer, cancellationToken);
+                received = await connection!.ReceiveAsync(buffer, cancellationToken);
             }
             catch (SocketException e)
             {
@@ -60,15 +81,6 @@ internal sealed class ReplyBody : Stream
             if (data > 0 || hasEnded)
                 return data;
         }
-    }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    protected override void Dispose(bool disposing)
-    {
-        Release();
-        base.Dispose(disposing);
     }
 
     private int Take(Span<byte> received)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using HotModel.Api;
 using HotModel.Http;
@@ -46,9 +47,10 @@ internal sealed class ChatExchange(
         await response.StartAsync(CancellationToken.None);
         await response.BodyWriter.FlushAsync(CancellationToken.None);
 
+        PipeWriter client = upstream.IsPolled && ClientSocketWriter.TryCreate(context) is { } socket
+            ? socket : response.BodyWriter;
         var answer = new AnswerCollector();
-        var relay = new SseRelay(
-            upstream.Body, response.BodyWriter, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
+        var relay = new SseRelay(upstream.Body, client, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
         RelayResult result = await relay.RunAsync(() => Store(turn, lease.Model, answer.BuildMessage()));
         lease.Answered = result.End == RelayEnd.Complete;
         metrics.AddRelayedBytes(relay.RelayedBytes);
@@ -139,11 +141,7 @@ internal sealed class ChatExchange(
     }
 
     /// <summary>The one place where an answer is stored.</summary>
-    /// <remarks>
-    /// A failure costs the conversation one turn, not the client its answer.
-    /// It writes to disk, so it must never run on a thread that moves the bytes of others. Sockets complete on the
-    /// thread pool here; whoever makes them complete inline must take this to the pool.
-    /// </remarks>
+    /// <remarks>A failure costs the conversation one turn, not the client its answer.</remarks>
     private void Store(Turn turn, string model, ReadOnlyMemory<byte>? message)
     {
         AppendResult result = message is { } whole

@@ -4,7 +4,7 @@ using HotModel.Llama;
 namespace HotModel.Proxy;
 
 /// <summary>The way to the upstream: sends a request and returns when the head of the answer is there.</summary>
-internal sealed class Forwarder(TimeProvider time) : IDisposable
+internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDisposable
 {
     private readonly Lock gate = new();
     // One at a time: where the address changes, nothing is loaded at the old one any more.
@@ -51,7 +51,7 @@ internal sealed class Forwarder(TimeProvider time) : IDisposable
             if (endpoint?.Address == address)
                 return endpoint;
             endpoint?.Dispose();
-            return endpoint = new(address, time);
+            return endpoint = new(address, time, poller);
         }
     }
 }

@@ -8,12 +8,17 @@ internal sealed class RequestScope : IDisposable
     private readonly CancellationTokenSource source = new();
     private readonly CancellationTokenRegistration client;
     private readonly CancellationTokenRegistration lease;
+    private readonly TimeProvider time;
     private readonly ITimer silence;
+    private readonly Lock gate = new();
+    private TimeSpan silenceLimit = Timeout.InfiniteTimeSpan;
+    private long silentSince;
     private int cause;
 
     public RequestScope(TimeProvider time, CancellationToken clientGone, CancellationToken leaseAborted)
     {
-        silence = time.CreateTimer(static scope => ((RequestScope)scope!).End(EndCause.Stalled), this,
+        this.time = time;
+        silence = time.CreateTimer(static scope => ((RequestScope)scope!).LookAtSilence(), this,
             Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         client = clientGone.UnsafeRegister(static scope => ((RequestScope)scope!).End(EndCause.ClientGone), this);
         lease = leaseAborted.UnsafeRegister(static scope => ((RequestScope)scope!).End(EndCause.LeaseAborted), this);
@@ -23,7 +28,18 @@ internal sealed class RequestScope : IDisposable
     public EndCause Cause => (EndCause)Volatile.Read(ref cause);
 
     /// <summary>Ends the request unless this is called again within the time.</summary>
-    public void ExpectBytesWithin(TimeSpan time) => silence.Change(time, Timeout.InfiniteTimeSpan);
+    /// <remarks>Called for each arrival: the timer is left running, and when it ends looks how long it has been.</remarks>
+    public void ExpectBytesWithin(TimeSpan limit)
+    {
+        lock (gate)
+        {
+            silentSince = time.GetTimestamp();
+            if (limit == silenceLimit)
+                return;
+            silenceLimit = limit;
+            silence.Change(limit, Timeout.InfiniteTimeSpan);
+        }
+    }
 
     public void Dispose()
     {
@@ -31,6 +47,22 @@ internal sealed class RequestScope : IDisposable
         lease.Dispose();
         silence.Dispose();
         source.Dispose();
+    }
+
+    private void LookAtSilence()
+    {
+        lock (gate)
+        {
+            if (silenceLimit == Timeout.InfiniteTimeSpan)
+                return;
+            TimeSpan left = silenceLimit - time.GetElapsedTime(silentSince);
+            if (left > TimeSpan.Zero)
+            {
+                silence.Change(left, Timeout.InfiniteTimeSpan);
+                return;
+            }
+        }
+        End(EndCause.Stalled);
     }
 
     private void End(EndCause why)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json;
+using HotModel.Http;
 
 namespace HotModel.Proxy;
 
@@ -48,29 +49,46 @@ internal sealed class SseRelay(
 
     public long RelayedBytes { get; private set; }
 
-    /// <param name="onComplete">Called once, when the answer is whole and before the client can see that it is.</param>
+    /// <summary>Returns on a thread of the pool, where the caller may block.</summary>
+    /// <param name="onComplete">
+    /// Called once, when the answer is whole and before the client can see that it is; it may block.
+    /// </param>
     public async Task<RelayResult> RunAsync(Action onComplete)
+    {
+        RelayResult result = await RelayAsync(onComplete);
+        await Poller.LeaveAsync();
+        return result;
+    }
+
+    private async Task<RelayResult> RelayAsync(Action onComplete)
     {
         bool hasEnded = false;
         while (!hasEnded)
         {
             bool isDirect = carried == 0;
-            Memory<byte> free = isDirect ? client.GetMemory(MinReadBytes) : FreeCarry();
-            scope.ExpectBytesWithin(scanner.IsDone ? EndGrace : silenceLimit);
+            Memory<byte> free = default;
             int read = 0;
+            scope.ExpectBytesWithin(scanner.IsDone ? EndGrace : silenceLimit);
             try
             {
+                // Memory is taken when there is something to put into it: most streams wait most of the time.
+                read = await upstream.ReadAsync(Memory<byte>.Empty, scope.Token);
+                free = isDirect ? client.GetMemory(MinReadBytes) : FreeCarry();
                 read = await upstream.ReadAsync(free, scope.Token);
             }
             catch (Exception e) when (e is IOException or OperationCanceledException)
             {
                 error = ForwardError.Of(scope, ForwardStage.ResponseBody) ?? Broken("broke off");
             }
+            // At the end nothing was put into it.
+            if (read == 0 && !free.IsEmpty && isDirect)
+                client.Advance(0);
             int ready = read == 0 ? TakeRest() : isDirect ? TakeDirect(free.Span[..read]) : TakeCarried(read);
             hasEnded = read == 0 || scanner.IsForeign || error is not null;
             if (!isComplete && !answer.HasError && (scanner.IsDone || (hasEnded && HasEndedWell)))
             {
                 isComplete = true;
+                await Poller.LeaveAsync();
                 onComplete();
             }
             RelayedBytes += ready;

@@ -3,7 +3,8 @@ using HotModel.Http;
 
 namespace HotModel.Tests.Http;
 
-public class HttpEndpointTests
+/// <summary>On .NET's own sockets and, where there is one, on the poller.</summary>
+public abstract class HttpEndpointTests(bool isPolled)
 {
     private const string Hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     private const string Chunked =
@@ -21,7 +22,7 @@ public class HttpEndpointTests
     public async Task Answer_is_read_to_its_end_and_the_connection_serves_again(string answer, string body)
     {
         await using var server = new ScriptedServer(ScriptedServer.Always(answer));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         for (int i = 0; i < 3; i++)
             Assert.Equal(body, await ReadAsync(endpoint, Post));
@@ -41,7 +42,7 @@ public class HttpEndpointTests
     public async Task Answer_that_does_not_keep_alive_is_read_and_its_connection_closed(string answer)
     {
         await using var server = new ScriptedServer(ScriptedServer.Once(answer), ScriptedServer.Once(answer));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         Assert.Equal("hello", await ReadAsync(endpoint, Post));
         Assert.Equal("hello", await ReadAsync(endpoint, Post));
@@ -60,7 +61,7 @@ public class HttpEndpointTests
             while (await connection.ReadRequestAsync() is not null)
                 await connection.SendByteByByteAsync(Chunked);
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         Assert.Equal("hello!", await ReadAsync(endpoint, Get, bufferBytes));
         Assert.Equal("hello!", await ReadAsync(endpoint, Get, bufferBytes));
@@ -72,7 +73,7 @@ public class HttpEndpointTests
     {
         await using var server = new ScriptedServer(
             ScriptedServer.Always("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         Assert.Equal("", await ReadAsync(endpoint, new("HEAD", "x")));
         Assert.Equal("", await ReadAsync(endpoint, new("HEAD", "x")));
@@ -90,7 +91,7 @@ public class HttpEndpointTests
             await mayGoOn.Task;
             await connection.SendAsync("llo you!\r\n0\r\n\r\n");
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         using HttpReply reply = await endpoint.SendAsync(Get, CancellationToken.None);
         var buffer = new byte[100];
@@ -112,7 +113,7 @@ public class HttpEndpointTests
     public async Task Body_that_breaks_off_is_no_whole_one(string answer)
     {
         await using var server = new ScriptedServer(ScriptedServer.Once(answer));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         var failure = await Assert.ThrowsAsync<HttpFailure>(() => ReadAsync(endpoint, Get));
 
@@ -129,7 +130,7 @@ public class HttpEndpointTests
             await connection.SendAsync("HTTP/1.1 200 OK\r\n\r\nhello");
             connection.Reset();
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         await Assert.ThrowsAsync<HttpFailure>(() => ReadAsync(endpoint, Get));
     }
@@ -143,7 +144,7 @@ public class HttpEndpointTests
             ScriptedServer.Once("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
             ScriptedServer.Once("HTTP/1.1 200 OK\r\nCont"),
             ScriptedServer.Once("SSH-2.0-OpenSSH_9.2\r\n\r\n"));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         for (int i = 0; i < 5; i++)
         {
@@ -165,7 +166,7 @@ public class HttpEndpointTests
         string name = new('n', 30_000);
         await using var server = new ScriptedServer(
             ScriptedServer.Always($"HTTP/1.1 200 OK\r\nX: {name}\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
         ReadOnlyMemory<byte> text = Encoding.ASCII.GetBytes(body);
         var request = new OutgoingRequest("POST", "x")
         {
@@ -193,4 +194,10 @@ public class HttpEndpointTests
         Assert.Equal(0, await reply.Body.ReadAsync(buffer));
         return text.ToString();
     }
+
+    private HttpEndpoint Open(Uri address, TimeProvider time) => new(address, time, isPolled ? Poller.Shared : null);
 }
+
+public sealed class HttpEndpointTestsOfAsyncSockets() : HttpEndpointTests(isPolled: false);
+
+public sealed class HttpEndpointTestsOfPolledSockets() : HttpEndpointTests(isPolled: true);

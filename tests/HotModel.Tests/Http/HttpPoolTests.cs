@@ -5,7 +5,8 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace HotModel.Tests.Http;
 
-public class HttpPoolTests
+/// <summary>On .NET's own sockets and, where there is one, on the poller.</summary>
+public abstract class HttpPoolTests(bool isPolled)
 {
     private const string Hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     private static readonly OutgoingRequest Get = new("GET", "x");
@@ -18,7 +19,7 @@ public class HttpPoolTests
         listener.Start();
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
         listener.Stop();
-        using var endpoint = new HttpEndpoint(new($"http://localhost:{port}/"), TimeProvider.System);
+        using var endpoint = Open(new($"http://localhost:{port}/"), TimeProvider.System);
 
         var failure = await Assert.ThrowsAsync<HttpFailure>(() => endpoint.SendAsync(Post, CancellationToken.None));
 
@@ -29,7 +30,7 @@ public class HttpPoolTests
     public async Task Name_is_looked_up()
     {
         await using var server = new ScriptedServer(ScriptedServer.Always(Hello));
-        using var endpoint = new HttpEndpoint(new($"http://localhost:{server.Address.Port}/"), TimeProvider.System);
+        using var endpoint = Open(new($"http://localhost:{server.Address.Port}/"), TimeProvider.System);
 
         await AskAsync(endpoint, Get);
 
@@ -40,7 +41,7 @@ public class HttpPoolTests
     public async Task Connections_as_many_as_answers_at_once_and_the_last_is_used_next()
     {
         await using var server = new ScriptedServer(ScriptedServer.Always(Hello), ScriptedServer.Always(Hello));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         HttpReply one = await endpoint.SendAsync(Get, CancellationToken.None);
         HttpReply two = await endpoint.SendAsync(Get, CancellationToken.None);
@@ -62,7 +63,7 @@ public class HttpPoolTests
             await ScriptedServer.Always(Hello)(connection);
             closed.SetResult();
         }, ScriptedServer.Always(Hello));
-        using var endpoint = new HttpEndpoint(server.Address, time);
+        using var endpoint = Open(server.Address, time);
 
         await AskAsync(endpoint, Get);
         time.Advance(TimeSpan.FromSeconds(3.9));
@@ -80,7 +81,7 @@ public class HttpPoolTests
     public async Task Connection_that_the_server_closed_meanwhile_is_not_used()
     {
         await using var server = new ScriptedServer(ScriptedServer.Once(Hello), ScriptedServer.Always(Hello));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         for (int i = 0; i < 2; i++)
             await AskAsync(endpoint, Post);
@@ -98,7 +99,7 @@ public class HttpPoolTests
             await connection.ReadRequestAsync();
             connection.Reset();
         }, ScriptedServer.Always(Hello));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         await AskAsync(endpoint, Post);
         await AskAsync(endpoint, Post);
@@ -116,7 +117,7 @@ public class HttpPoolTests
             await connection.ReadRequestAsync();
         };
         await using var server = new ScriptedServer(answerOne, answerOne);
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         await AskAsync(endpoint, Get);
         await AskAsync(endpoint, Get);
@@ -135,7 +136,7 @@ public class HttpPoolTests
             await connection.ReadRequestAsync();
             connection.Reset();
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         var failure = await Assert.ThrowsAsync<HttpFailure>(() => AskAsync(endpoint, Get));
 
@@ -154,7 +155,7 @@ public class HttpPoolTests
             await connection.ReadRequestAsync();
             await connection.SendAsync("HTTP/1.1 200");
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         await AskAsync(endpoint, Get);
         await Assert.ThrowsAsync<HttpFailure>(() => AskAsync(endpoint, Get));
@@ -170,7 +171,7 @@ public class HttpPoolTests
         listener.Listen();
         var address = new Uri($"http://[::1]:{((IPEndPoint)listener.LocalEndPoint!).Port}/");
         using HttpConnection connection =
-            await HttpConnection.OpenAsync(address, TimeProvider.System, CancellationToken.None);
+            await HttpConnection.OpenAsync(address, isPolled ? Poller.Shared : null, TimeProvider.System, CancellationToken.None);
         using (await listener.AcceptAsync())
         {
         }
@@ -192,7 +193,7 @@ public class HttpPoolTests
         {
             await connection.SendAsync("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
         var request = new OutgoingRequest("POST", "x") { JsonBody = [new byte[64 << 20]] };
 
         using HttpReply reply = await endpoint.SendAsync(request, CancellationToken.None);
@@ -216,7 +217,7 @@ public class HttpPoolTests
             await connection.ClosedAsync();
             closed.SetResult();
         }, ScriptedServer.Always(Hello));
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
@@ -240,7 +241,7 @@ public class HttpPoolTests
             await connection.ClosedAsync();
             closed.SetResult();
         });
-        using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        using var endpoint = Open(server.Address, TimeProvider.System);
 
         HttpReply reply = await endpoint.SendAsync(Get, CancellationToken.None);
         reply.Dispose();
@@ -259,7 +260,7 @@ public class HttpPoolTests
             await ScriptedServer.Always(Hello)(connection);
             closed.SetResult();
         });
-        var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
+        var endpoint = Open(server.Address, TimeProvider.System);
 
         using HttpReply reply = await endpoint.SendAsync(Get, CancellationToken.None);
         endpoint.Dispose();
@@ -274,4 +275,10 @@ public class HttpPoolTests
         using var reader = new StreamReader(reply.Body);
         Assert.Equal("hello", await reader.ReadToEndAsync());
     }
+
+    private HttpEndpoint Open(Uri address, TimeProvider time) => new(address, time, isPolled ? Poller.Shared : null);
 }
+
+public sealed class HttpPoolTestsOfAsyncSockets() : HttpPoolTests(isPolled: false);
+
+public sealed class HttpPoolTestsOfPolledSockets() : HttpPoolTests(isPolled: true);

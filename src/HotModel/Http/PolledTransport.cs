@@ -1,0 +1,227 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.Tasks.Sources;
+
+namespace HotModel.Http;
+
+/// <summary>A connection that waits by the <see cref="Poller"/>.</summary>
+/// <remarks>
+/// The socket is never used asynchronously: .NET would register it with its own poller too, and wake that for every
+/// arrival.
+/// </remarks>
+internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
+{
+    private readonly Poller poller;
+    private readonly long id;
+    private readonly Lock gate = new();
+    private ManualResetValueTaskSourceCore<int> wait;
+    private bool isWaiting;
+    private bool isJoined;
+    // What epoll reports of the socket now.
+    private uint armed;
+    private bool isDisposed;
+    private CancellationToken token;
+    private CancellationTokenRegistration cancellation;
+
+    private PolledTransport(Socket socket, Poller poller)
+    {
+        Socket = socket;
+        this.poller = poller;
+        id = poller.Join(this);
+    }
+
+    public Socket Socket { get; }
+
+    /// <param name="poller">What it waits by.</param>
+    /// <param name="socket">Not connected; closed where this throws.</param>
+    /// <param name="address">Where to.</param>
+    /// <param name="cancel">Ends the attempt.</param>
+    public static async Task<ITransport> ConnectAsync(
+        Poller poller, Socket socket, IPEndPoint address, CancellationToken cancel)
+    {
+        socket.Blocking = false;
+        try
+        {
+            socket.Connect(address);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+        }
+        var transport = new PolledTransport(socket, poller);
+        try
+        {
+            await transport.WaitAsync(Epoll.Out | Epoll.OneShot, cancel);
+            transport.ThrowIfClosed(cancel);
+            var error = (SocketError)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
+            return error == SocketError.Success ? transport : throw new SocketException((int)error);
+        }
+        catch
+        {
+            transport.Dispose();
+            throw;
+        }
+    }
+
+    public ValueTask<int> ReceiveAsync(Memory<byte> target, CancellationToken cancel) =>
+        TryReceive(target.Span, cancel) is { } count ? new(count) : ReceiveLaterAsync(target, cancel);
+
+    public async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
+    {
+        while (!bytes.IsEmpty)
+        {
+            ThrowIfClosed(cancel);
+            int sent;
+            SocketError error;
+            try
+            {
+                sent = Socket.Send(bytes.Span, SocketFlags.None, out error);
+            }
+            catch (ObjectDisposedException)
+            {
+                continue;
+            }
+            if (error == SocketError.WouldBlock)
+                await WaitAsync(Epoll.Out | Epoll.OneShot, cancel);
+            else if (error != SocketError.Success)
+                throw new SocketException((int)error);
+            bytes = bytes[sent..];
+        }
+    }
+
+    // Stays armed while it is waited for again in time: then an arrival costs no call but those of waiting and receiving.
+    public ValueTask<int> WaitReadableAsync(CancellationToken cancel) => WaitAsync(Epoll.In, cancel);
+
+    public void ForgetCancellation()
+    {
+        // Returns only when a callback that runs has ended: it would close the next exchange's connection.
+        cancellation.Dispose();
+        token = default;
+    }
+
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            if (isDisposed)
+                return;
+            isDisposed = true;
+            poller.Leave(id);
+            // Closing it takes it out of epoll.
+            Socket.Dispose();
+        }
+        cancellation.Unregister();
+        // Whoever disposes it has other things to do than what comes after the wait.
+        Complete(isInline: false);
+    }
+
+    /// <summary>Called by the poller, on its thread.</summary>
+    public void OnReady()
+    {
+        bool isInline = false;
+        lock (gate)
+        {
+            if (isDisposed)
+                return;
+            if (armed == Epoll.In)
+            {
+                isInline = isWaiting;
+                // Nobody looks at it for now, and it would be reported again at once, and for ever.
+                if (!isWaiting)
+                    Disarm();
+            }
+            else
+            {
+                armed = 0;
+            }
+        }
+        Complete(isInline);
+    }
+
+    int IValueTaskSource<int>.GetResult(short version) => wait.GetResult(version);
+
+    ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short version) => wait.GetStatus(version);
+
+    void IValueTaskSource<int>.OnCompleted(
+        Action<object?> continuation, object? state, short version, ValueTaskSourceOnCompletedFlags flags) =>
+        wait.OnCompleted(continuation, state, version, flags);
+
+    private async ValueTask<int> ReceiveLaterAsync(Memory<byte> target, CancellationToken cancel)
+    {
+        while (true)
+        {
+            await WaitAsync(Epoll.In | Epoll.OneShot, cancel);
+            if (TryReceive(target.Span, cancel) is { } count)
+                return count;
+        }
+    }
+
+    private int? TryReceive(Span<byte> target, CancellationToken cancel)
+    {
+        ThrowIfClosed(cancel);
+        int count;
+        SocketError error;
+        try
+        {
+            count = Socket.Receive(target, SocketFlags.None, out error);
+        }
+        catch (ObjectDisposedException)
+        {
+            ThrowIfClosed(cancel);
+            throw;
+        }
+        return error switch
+        {
+            SocketError.Success => count,
+            SocketError.WouldBlock => null,
+            _ => throw new SocketException((int)error),
+        };
+    }
+
+    /// <summary>Completes when the socket is ready, or disposed.</summary>
+    private ValueTask<int> WaitAsync(uint events, CancellationToken cancel)
+    {
+        if (cancel != token)
+        {
+            ForgetCancellation();
+            token = cancel;
+            cancellation = cancel.UnsafeRegister(static transport => ((PolledTransport)transport!).Dispose(), this);
+        }
+        lock (gate)
+        {
+            if (isDisposed)
+                return new(0);
+            wait.Reset();
+            isWaiting = true;
+            if (armed != events)
+                poller.Control(isJoined ? Epoll.Modify : Epoll.Add, Socket, events, id);
+            (armed, isJoined) = (events, true);
+            return new(this, wait.Version);
+        }
+    }
+
+    private void Disarm()
+    {
+        poller.Control(Epoll.Remove, Socket, 0, id);
+        (armed, isJoined) = (0, false);
+    }
+
+    private void Complete(bool isInline)
+    {
+        lock (gate)
+        {
+            if (!isWaiting)
+                return;
+            isWaiting = false;
+            wait.RunContinuationsAsynchronously = !isInline;
+        }
+        wait.SetResult(0);
+    }
+
+    private void ThrowIfClosed(CancellationToken cancel)
+    {
+        if (!Volatile.Read(ref isDisposed))
+            return;
+        cancel.ThrowIfCancellationRequested();
+        throw new SocketException((int)SocketError.OperationAborted);
+    }
+}
