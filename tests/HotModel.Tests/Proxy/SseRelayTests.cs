@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Text;
+using HotModel.Api;
 using HotModel.Proxy;
 
 namespace HotModel.Tests.Proxy;
@@ -264,7 +265,7 @@ public class SseRelayTests
         int completions = 0;
         RelayResult result = await relay.RunAsync(() => (message, completions) = (answer.BuildMessage(), completions + 1));
         if (result.End == RelayEnd.Cut)
-            await relay.WriteErrorAsync(result.Error!);
+            await relay.WriteErrorAsync(result.Error!, ErrorShape.OpenAi);
         await pipe.Writer.CompleteAsync();
         using var text = new MemoryStream();
         await pipe.Reader.CopyToAsync(text);
