@@ -17,7 +17,13 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
     private readonly ArrayBufferWriter<byte> reasoning = new();
     private readonly ArrayBufferWriter<byte> refusal = new();
     private readonly List<ToolCall> toolCalls = [];
+    private readonly RepeatedEvent last = new();
     private int gatheredBytes;
+    // Of the event that is read: how many texts it had, and where the last one is and belongs.
+    private int texts;
+    private bool isRepeatable;
+    private (int Start, int End) textExtent;
+    private ArrayBufferWriter<byte>? textOwner;
     // A bit for each choice.
     private ulong seenChoices;
     private ulong finishedChoices;
@@ -37,12 +43,22 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
     /// <summary>Reads the data of one event. False where it is not a JSON object.</summary>
     public bool Read(ReadOnlySpan<byte> data)
     {
+        if (last.IsRepeatedBy(data, out ReadOnlySpan<byte> text))
+        {
+            Append(textOwner!, text);
+            return true;
+        }
+        last.Forget();
+        (texts, isRepeatable) = (0, true);
         try
         {
             var reader = new Utf8JsonReader(data);
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
             {
                 Event(ref reader);
+                // All else that an event of one text does, it may do again.
+                if (texts == 1 && isRepeatable && !IsBroken)
+                    last.Learn(data, textExtent.Start, textExtent.End);
                 return true;
             }
         }
@@ -236,6 +252,7 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
             Gather(ref reader, text);
         else
             reader.Skip();
+        isRepeatable = false;
     }
 
     private void Gather(ref Utf8JsonReader reader, ArrayBufferWriter<byte> text)
@@ -243,14 +260,26 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
         reader.Read();
         if (reader.TokenType == JsonTokenType.Null)
             return;
-        if (reader.TokenType != JsonTokenType.String || gatheredBytes + reader.ValueSpan.Length > limitBytes)
+        if (reader.TokenType != JsonTokenType.String)
         {
             IsBroken = true;
             reader.Skip();
             return;
         }
-        gatheredBytes += reader.ValueSpan.Length;
-        text.Write(reader.ValueSpan);
+        texts++;
+        textOwner = text;
+        int start = (int)reader.TokenStartIndex + 1;
+        textExtent = (start, start + reader.ValueSpan.Length);
+        Append(text, reader.ValueSpan);
+    }
+
+    private void Append(ArrayBufferWriter<byte> text, ReadOnlySpan<byte> more)
+    {
+        IsBroken |= gatheredBytes + more.Length > limitBytes;
+        if (IsBroken)
+            return;
+        gatheredBytes += more.Length;
+        text.Write(more);
     }
 
     /// <summary>"index" of the object at which the reader stands: it may come behind what it is needed for.</summary>

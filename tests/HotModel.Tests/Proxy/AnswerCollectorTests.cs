@@ -116,4 +116,39 @@ public class AnswerCollectorTests
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
+
+    /// <summary>Spaces make each event unlike the one before, so that every one of them is parsed.</summary>
+    [Fact]
+    public void Events_that_repeat_but_for_their_text_give_what_parsing_each_gives()
+    {
+        string[] events =
+        [
+            """{"content":"TEXT"}""", """{"reasoning_content":"TEXT"}""", """{"content":"TEXT","reasoning_content":"TEXT"}""",
+            """{"content":null}""", """{"role":"assistant","content":"TEXT"}""", """{"content":"TEXT","content":"TEXT"}""",
+            """{"tool_calls":[{"index":0,"function":{"arguments":"TEXT"}}]}""",
+            """{"tool_calls":[{"index":1,"id":"TEXT"}]}""", """{"tool_calls":[{"index":0,"function":{"name":"TEXT"}}]}""",
+        ];
+        string[] texts = ["", " a", "\\n", "\\\"}", "ü中", "}]", ",", "\"", "\t", "\\ud83d", "\\", "\",\"x\":\"y"];
+        var random = new Random(20261122);
+        int whole = 0;
+        for (int round = 0; round < 3000; round++)
+        {
+            var repeated = new AnswerCollector();
+            var parsed = new AnswerCollector();
+            string kind = events[0];
+            for (int i = random.Next(2, 12); i > 0; i--)
+            {
+                kind = random.Next(3) == 0 ? events[random.Next(events.Length)] : kind;
+                string text = texts[random.Next(random.Next(3) == 0 ? texts.Length : 6)];
+                string data = Delta(kind.Replace("TEXT", text, StringComparison.Ordinal));
+                bool isRead = repeated.Read(Encoding.UTF8.GetBytes(data));
+                Assert.Equal(isRead, parsed.Read(Encoding.UTF8.GetBytes("{" + new string(' ', i) + data[1..])));
+            }
+            byte[]? message = parsed.BuildMessage();
+            whole += message is null ? 0 : 1;
+            Assert.Equal(message, repeated.BuildMessage());
+            Assert.Equal((parsed.IsBroken, parsed.HasAnswer), (repeated.IsBroken, repeated.HasAnswer));
+        }
+        Assert.InRange(whole, 300, 2700);
+    }
 }
