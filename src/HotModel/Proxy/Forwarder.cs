@@ -21,7 +21,8 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
     {
         try
         {
-            return new(await EndpointAt(upstream.BaseAddress).SendAsync(request with { ApiKey = upstream.ApiKey }, scope.Token), null);
+            OutgoingRequest ours = request with { ApiKey = upstream.ApiKey };
+            return new(await EndpointAt(upstream.BaseAddress).SendAsync(ours, scope.Token), null);
         }
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {

@@ -73,17 +73,12 @@ internal sealed class PresetPrompt
         List<ReadOnlyMemory<byte>> items = MessageJson.Items(body.Body[member.Value.Start..member.Value.End]);
         if (items.Any(item => item.Span[0] != (byte)'{'))
             return null;
-        try
-        {
-            var leading = items.Select(MessageJson.Read).TakeWhile(message => message.IsSystem).ToList();
-            return Edit(PresetPlace.Messages,
-                [.. RequestSplice.ArrayOf([.. SystemPrompt.Build(preset, leading), .. items.Skip(leading.Count)])]);
-        }
-        catch (InvalidOperationException)
-        {
-            // An unpaired surrogate, which llama-server does not take either.
+        var leading = items.Select(MessageJson.Read).TakeWhile(message => message.IsSystem).ToList();
+        // One with an unpaired surrogate is llama-server's to refuse.
+        if (!leading.TrueForAll(message => JsonText.IsSound(message.Json.Span)))
             return null;
-        }
+        return Edit(PresetPlace.Messages,
+            [.. RequestSplice.ArrayOf([.. SystemPrompt.Build(preset, leading), .. items.Skip(leading.Count)])]);
     }
 
     private static PromptEdit Edit(PresetPlace place, params IReadOnlyList<ReadOnlyMemory<byte>> value) =>

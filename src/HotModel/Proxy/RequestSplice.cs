@@ -67,8 +67,8 @@ internal sealed class RequestSplice
         }
         if (inserted.Count > 0 && membersLeft > 0)
             inserted.Add(Comma);
-        edits.Add(new(new(request.Inside, request.Inside), inserted));
-        return Of(request.Body, edits);
+        // First of those at one place: what stands behind the brace may be cut.
+        return Of(request.Body, [new(new(request.Inside, request.Inside), inserted), .. edits]);
     }
 
     /// <summary>A body with some places changed; they do not overlap.</summary>
