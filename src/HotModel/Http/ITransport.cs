@@ -2,8 +2,9 @@ using System.Net.Sockets;
 
 namespace HotModel.Http;
 
-/// <summary>The bytes of one TCP connection: <see cref="AsyncTransport"/> everywhere, <see cref="PolledTransport"/> on Linux.</summary>
+/// <summary>The bytes of one TCP connection.</summary>
 /// <remarks>
+/// <see cref="AsyncTransport"/> works everywhere, <see cref="PolledTransport"/> costs less and is for Linux.
 /// One operation at a time. Errors of the network are SocketException. An operation that is cancelled, and one that runs
 /// while the transport is disposed, closes the connection and throws OperationCanceledException or SocketException.
 /// </remarks>
