@@ -10,6 +10,9 @@ internal sealed class HttpConnection : IDisposable
     // The server listens on this machine as a rule; where it does not accept in this time it will not in any.
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan ResetPause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan ResetWait = TimeSpan.FromMilliseconds(100);
+
     private const int FirstBufferBytes = 4 << 10;
     // Kestrel and nginx allow the same for a request's.
     private const int HeadBytesMax = 32 << 10;
@@ -18,12 +21,17 @@ internal sealed class HttpConnection : IDisposable
     private const int BatchBytes = 16 << 10;
 
     private readonly ITransport transport;
+    private readonly TimeProvider time;
     // What came and is not taken: of a head that is not whole, or what came along with one.
     private byte[] buffer = [];
     private int start;
     private int end;
 
-    private HttpConnection(ITransport transport) => this.transport = transport;
+    private HttpConnection(ITransport transport, TimeProvider time)
+    {
+        this.transport = transport;
+        this.time = time;
+    }
 
     /// <summary>When it became idle, as the pool's clock counts.</summary>
     public long IdleSince { get; set; }
@@ -70,7 +78,7 @@ internal sealed class HttpConnection : IDisposable
             // A name may have several addresses to be tried; .NET does that.
             return new(poller is not null && IPAddress.TryParse(address.IdnHost, out IPAddress? ip)
                 ? await PolledTransport.ConnectAsync(poller, socket, new(ip, address.Port), either.Token)
-                : await AsyncTransport.ConnectAsync(socket, address, either.Token));
+                : await AsyncTransport.ConnectAsync(socket, address, either.Token), time);
         }
         catch (Exception e)
         {
@@ -192,13 +200,28 @@ internal sealed class HttpConnection : IDisposable
             var failure = Failure(HttpStage.Head, e, cancel);
             throw isFirst ? failure : Malformed("half a head");
         }
-        // Where the server had closed before our bytes reached it, its end of stream is read first, and that its
-        // system threw them away shows only here. A server that took them all and closed leaves no error.
         throw new HttpFailure(HttpStage.Head, "The server closed the connection without an answer.")
         {
             IsUnanswered = isFirst,
-            WasReset = (int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0,
+            WasReset = isFirst && await IsResetAsync(cancel),
         };
+    }
+
+    /// <summary>Whether the server's system threw away what we sent. A server that took it all leaves no error.</summary>
+    /// <remarks>
+    /// Where the server closes an idle connection just as our bytes reach it, its end of stream comes first, and the
+    /// reset when it has done with the socket: llama-server shuts it down in one call and closes it in the next.
+    /// </remarks>
+    private async Task<bool> IsResetAsync(CancellationToken cancel)
+    {
+        for (TimeSpan waited = TimeSpan.Zero; ; waited += ResetPause)
+        {
+            if ((int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0)
+                return true;
+            if (waited >= ResetWait)
+                return false;
+            await Task.Delay(ResetPause, time, cancel);
+        }
     }
 
     private void MakeRoom()

@@ -259,13 +259,13 @@ public class RelayEndpointTests
     [Fact(Timeout = TimeoutMs)]
     public async Task Long_body_arrives_as_it_comes_and_broken_off_it_is_no_proper_answer()
     {
-        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var go = new SemaphoreSlim(0);
         var chunk = new string('x', 100_000);
         await using ChatHost host = await ChatHost.StartAsync(async context =>
         {
             context.Response.ContentLength = 3 * chunk.Length;
             await context.Response.WriteAsync(chunk);
-            await go.Task;
+            await go.WaitAsync();
             await context.Response.WriteAsync(chunk);
             if (context.Request.Path == "/slots")
                 await context.Response.WriteAsync(chunk);
@@ -281,7 +281,7 @@ public class RelayEndpointTests
             Assert.Equal(3 * chunk.Length, response.Content.Headers.ContentLength);
             Stream body = await response.Content.ReadAsStreamAsync();
             await body.ReadExactlyAsync(new byte[chunk.Length]);
-            go.TrySetResult();
+            go.Release();
             if (path == "/slots")
                 await body.ReadExactlyAsync(new byte[2 * chunk.Length]);
             else

@@ -54,6 +54,30 @@ public abstract class HttpPoolTests(bool isPolled)
     }
 
     [Fact]
+    public async Task Reset_that_comes_behind_the_end_of_the_stream_is_one()
+    {
+        await using var server = new ScriptedServer(
+            async connection =>
+            {
+                await connection.ReadRequestAsync();
+                await connection.SendAsync(Hello);
+                // What llama-server does with an idle connection, with our next request between the two steps.
+                await connection.ArrivedAsync();
+                connection.Shutdown();
+                await Task.Delay(20);
+                connection.Reset();
+            },
+            ScriptedServer.Once(Hello));
+        using var endpoint = Open(server.Address, TimeProvider.System);
+
+        await AskAsync(endpoint, Post);
+        await AskAsync(endpoint, Post);
+
+        Assert.Equal(2, server.Accepted);
+        Assert.Equal(2, server.Requests.Count);
+    }
+
+    [Fact]
     public async Task Idle_connection_is_closed_before_the_server_would()
     {
         var time = new FakeTimeProvider();

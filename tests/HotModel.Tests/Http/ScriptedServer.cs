@@ -137,6 +137,12 @@ internal sealed class ScriptedConnection(Socket socket, List<string> requests, C
         }
     }
 
+    /// <summary>Completes when there is something to read, which stays unread.</summary>
+    public async Task ArrivedAsync() => await socket.ReceiveAsync(Memory<byte>.Empty, stopping);
+
+    /// <summary>Ends both directions, as the step before closing.</summary>
+    public void Shutdown() => socket.Shutdown(SocketShutdown.Both);
+
     /// <summary>Closes with a reset, as a system does that has bytes for a connection nobody reads.</summary>
     public void Reset() => socket.Close(0);
 }
