@@ -100,6 +100,7 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
 
     public void Dispose()
     {
+        bool wasWaiting;
         lock (gate)
         {
             if (isDisposed)
@@ -108,33 +109,30 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
             poller.Leave(id);
             // Closing it takes it out of epoll.
             Socket.Dispose();
+            // Whoever disposes it has other things to do than what comes after the wait.
+            wasWaiting = TryEndWait(isInline: false);
         }
         cancellation.Unregister();
-        // Whoever disposes it has other things to do than what comes after the wait.
-        Complete(isInline: false);
+        if (wasWaiting)
+            wait.SetResult(0);
     }
 
     /// <summary>Called by the poller, on its thread.</summary>
     public void OnReady()
     {
-        bool isInline = false;
         lock (gate)
         {
             if (isDisposed)
                 return;
-            if (armed == Epoll.In)
-            {
-                isInline = isWaiting;
-                // Nobody looks at it for now, and it would be reported again at once, and for ever.
-                if (!isWaiting)
-                    Disarm();
-            }
-            else
-            {
+            bool isInline = armed == Epoll.In;
+            if (!isInline)
                 armed = 0;
-            }
+            else if (!isWaiting)
+                Disarm();
+            if (!TryEndWait(isInline))
+                return;
         }
-        Complete(isInline);
+        wait.SetResult(0);
     }
 
     int IValueTaskSource<int>.GetResult(short version) => wait.GetResult(version);
@@ -199,22 +197,19 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
         }
     }
 
+    // Nobody looks at it for now, and it would be reported again at once, and for ever.
     private void Disarm()
     {
         poller.Control(Epoll.Remove, Socket, 0, id);
         (armed, isJoined) = (0, false);
     }
 
-    private void Complete(bool isInline)
+    private bool TryEndWait(bool isInline)
     {
-        lock (gate)
-        {
-            if (!isWaiting)
-                return;
-            isWaiting = false;
-            wait.RunContinuationsAsynchronously = !isInline;
-        }
-        wait.SetResult(0);
+        bool wasWaiting = isWaiting;
+        isWaiting = false;
+        wait.RunContinuationsAsynchronously = !isInline;
+        return wasWaiting;
     }
 
     private void ThrowIfClosed(CancellationToken cancel)

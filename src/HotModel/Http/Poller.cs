@@ -50,6 +50,8 @@ internal sealed class Poller
     private void Run()
     {
         isOwnThread = true;
+        // There is nothing to flow, and not to look for it makes going on cheaper.
+        ExecutionContext.SuppressFlow();
         var events = new byte[EventsMax * 16];
         var ids = new long[events.Length];
         while (true)
