@@ -9,10 +9,10 @@ internal static class Program
         usage: TinyGguf OUT [--layers N] [--embd N] [--ff N] [--heads N] [--kv-heads N]
                             [--vocab N] [--ctx N] [--seed N] [--type f16|q8_0] [--name NAME]
                             [--calls-tools] [--infills]
-               TinyGguf OUT --embeds|--ranks|--hears [--seed N] [--name NAME]
+               TinyGguf OUT --embeds|--ranks|--hears|--adapts [--seed N] [--name NAME]
 
         Writes a GGUF with random weights that llama-server loads: a chat model, or an encoder for its --embeddings or
-        --reranking, or the --mmproj that lets a chat model of the standard size hear.
+        --reranking, or for a chat model of the standard size the --mmproj that lets it hear or a --lora.
         """;
 
     private static int Main(string[] args)
@@ -51,7 +51,7 @@ internal static class Program
                 i--;
                 continue;
             }
-            if (options[i] is "--embeds" or "--ranks" or "--hears")
+            if (options[i] is "--embeds" or "--ranks" or "--hears" or "--adapts")
             {
                 kind = options[i--];
                 continue;
@@ -79,6 +79,7 @@ internal static class Program
         return kind switch
         {
             null => model.Write,
+            "--adapts" => new TinyAdapter { Name = model.Name, Seed = model.Seed }.Write,
             "--hears" => new TinyHearing { Name = model.Name, Seed = model.Seed }.Write,
             _ => new TinyEncoder { Name = model.Name, Seed = model.Seed, Ranks = kind == "--ranks" }.Write,
         };
