@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace HotModel.FunctionalTests.Routes;
 
 /// <summary>Embeddings and ranking, from encoders that hotmodel switches to.</summary>
@@ -35,6 +37,13 @@ public sealed class EncoderRouteTests(RouteServer server)
         ["no model"] = new("v1/rerank", """{"query": "locks", "documents": ["ho", "a door's"]}""", "\"index\":1"),
     };
 
+    private static readonly string[] WrongBodies =
+    [
+        "", "{", "[]", "{}", """{"input": 5, "query": 5}""", """{"input": [], "query": "a", "documents": []}""",
+        """{"input": [1, "a"], "query": "a", "documents": "b"}""", """{"input": "a", "encoding_format": "base65"}""",
+        """{"input": "a", "embd_normalize": "much", "query": "a", "documents": ["b"], "top_n": "all"}""",
+    ];
+
     public static TheoryData<string> EmbeddingNames => [.. Embeddings.Keys];
     public static TheoryData<string> RankingNames => [.. Rankings.Keys];
 
@@ -45,4 +54,18 @@ public sealed class EncoderRouteTests(RouteServer server)
     [Theory]
     [MemberData(nameof(RankingNames))]
     public Task Ranking_is_the_servers_own(string name) => server.SameAsync("ranker", Rankings[name]);
+
+    [Theory]
+    [InlineData("embedder", "v1/embeddings")]
+    [InlineData("embedder", "embedding")]
+    [InlineData("embedder", "v1/rerank")]
+    [InlineData("embedder", "completion")]
+    [InlineData("ranker", "rerank")]
+    [InlineData("ranker", "v1/chat/completions/input_tokens")]
+    public async Task Wrong_body_has_the_servers_own_error(string model, string path)
+    {
+        await server.UseAsync(model);
+        foreach (var body in WrongBodies)
+            await server.SameAsync(HttpMethod.Post, path, Encoding.UTF8.GetBytes(body));
+    }
 }

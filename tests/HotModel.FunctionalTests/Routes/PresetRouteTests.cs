@@ -3,30 +3,33 @@ using System.Text.Json.Nodes;
 
 namespace HotModel.FunctionalTests.Routes;
 
-/// <summary>The preset prompt on the routes that take messages, and nowhere else.</summary>
-public sealed class PresetRouteTests : IAsyncLifetime
+/// <summary>A hotmodel with a preset prompt, and the port of its model, which knows nothing of it.</summary>
+public sealed class PresetServer : IAsyncLifetime
 {
-    private const string Text = "Answer like a sailor of the old days, \u00fc, and \"in few words\".";
+    internal const string Text = "Answer like a sailor of the old days, \u00fc, and \"in few words\".";
 
-    private HotModelProcess hotmodel = null!;
-    private Api direct = null!;
+    private HotModelProcess? process;
+
+    internal Api Through => process!.Api;
+    internal Api Direct { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
-        hotmodel = await HotModelProcess.StartAsync(new Setup
-        {
-            Preset = $"system_prompt = '{Text}'",
-            Router = "parallel = 1",
-        });
-        direct = await hotmodel.OpenModelAsync();
+        var setup = new Setup { Preset = $"system_prompt = '{Text}'", Router = "parallel = 1" };
+        process = await HotModelProcess.StartAsync(setup);
+        Direct = await process.OpenModelAsync();
     }
 
     public ValueTask DisposeAsync()
     {
-        direct.Dispose();
-        return hotmodel.DisposeAsync();
+        Direct?.Dispose();
+        return process?.DisposeAsync() ?? ValueTask.CompletedTask;
     }
+}
 
+/// <summary>The preset prompt on the routes that take messages, and nowhere else.</summary>
+public sealed class PresetRouteTests(PresetServer server) : IClassFixture<PresetServer>
+{
     [Theory]
     [InlineData("v1/chat/completions/input_tokens")]
     [InlineData("chat/completions/input_tokens")]
@@ -35,9 +38,9 @@ public sealed class PresetRouteTests : IAsyncLifetime
     [InlineData("v1/messages/count_tokens")]
     public async Task Count_is_that_of_a_request_with_the_preset_prompt(string path)
     {
-        var without = Count(await direct.RawAsync(HttpMethod.Post, path, Body(path, null)));
-        var with = Count(await direct.RawAsync(HttpMethod.Post, path, Body(path, Text)));
-        var through = Count(await hotmodel.Api.RawAsync(HttpMethod.Post, path, Body(path, null)));
+        var without = Count(await server.Direct.RawAsync(HttpMethod.Post, path, Body(path, null)));
+        var with = Count(await server.Direct.RawAsync(HttpMethod.Post, path, Body(path, PresetServer.Text)));
+        var through = Count(await server.Through.RawAsync(HttpMethod.Post, path, Body(path, null)));
         Assert.True(with > without + 20, $"{with} and {without} tokens");
         Assert.Equal(with, through);
     }
@@ -50,12 +53,12 @@ public sealed class PresetRouteTests : IAsyncLifetime
     [InlineData("v1/messages")]
     public async Task Prompt_of_an_answer_holds_the_preset_prompt(string path)
     {
-        var own = await direct.RawAsync(HttpMethod.Post, path, Body(path, Text));
-        var own2 = await direct.RawAsync(HttpMethod.Post, path, Body(path, Text));
-        var through = await hotmodel.Api.RawAsync(HttpMethod.Post, path, Body(path, null));
+        await server.Direct.RawAsync(HttpMethod.Post, path, Body(path, PresetServer.Text));
+        var own = await server.Direct.RawAsync(HttpMethod.Post, path, Body(path, PresetServer.Text));
+        var through = await server.Through.RawAsync(HttpMethod.Post, path, Body(path, null));
         Assert.Equal(200, own.Status);
-        Assert.Equal(PromptTokens(own2), PromptTokens(through));
-        Assert.Equal(Said(own2), Said(through));
+        Assert.Equal(PromptTokens(own), PromptTokens(through));
+        Assert.Equal(Said(own), Said(through));
     }
 
     [Theory]
@@ -64,8 +67,8 @@ public sealed class PresetRouteTests : IAsyncLifetime
     public async Task Clients_own_instructions_stay_behind_the_preset_prompt(string path)
     {
         const string own = "And in rhyme.";
-        var alone = Count(await direct.RawAsync(HttpMethod.Post, path, Body(path, own)));
-        var through = Count(await hotmodel.Api.RawAsync(HttpMethod.Post, path, Body(path, own)));
+        var alone = Count(await server.Direct.RawAsync(HttpMethod.Post, path, Body(path, own)));
+        var through = Count(await server.Through.RawAsync(HttpMethod.Post, path, Body(path, own)));
         Assert.True(through > alone + 20, $"{through} and {alone} tokens");
     }
 
@@ -76,9 +79,9 @@ public sealed class PresetRouteTests : IAsyncLifetime
     public async Task Routes_without_messages_have_no_preset_prompt(string path, string body)
     {
         var bytes = Encoding.UTF8.GetBytes(body);
-        await direct.RawAsync(HttpMethod.Post, path, bytes);
-        var own = await direct.RawAsync(HttpMethod.Post, path, bytes);
-        var through = await hotmodel.Api.RawAsync(HttpMethod.Post, path, bytes);
+        await server.Direct.RawAsync(HttpMethod.Post, path, bytes);
+        var own = await server.Direct.RawAsync(HttpMethod.Post, path, bytes);
+        var through = await server.Through.RawAsync(HttpMethod.Post, path, bytes);
         Assert.Equal((200, own.Comparable), (through.Status, through.Comparable));
     }
 
