@@ -11,7 +11,8 @@ public sealed class RefusedRouteTests(RouteServer server)
     [InlineData("DELETE", "models?model=coder", null)]
     [InlineData("DELETE", "v1/stream/any", null)]
     [InlineData("GET", "v1/stream/any", null)]
-    [InlineData("GET", "v1/streams", null)]
+    [InlineData("GET", "v1/stream?conv_id=any", null)]
+    [InlineData("POST", "v1/streams/lookup", """{"conversation_ids": ["any"]}""")]
     public async Task Route_is_refused_and_the_model_stays(string method, string path, string? body)
     {
         await server.UseAsync("coder");
@@ -46,9 +47,17 @@ public sealed class RefusedRouteTests(RouteServer server)
         var body = """{"prompt": "a", "n_predict": 4, "stream": true}"""u8.ToArray();
         static void WithHeader(HttpRequestMessage request) => request.Headers.Add("X-Conversation-Id", "kept");
         Assert.Equal(200, (await server.Through.RawAsync(HttpMethod.Post, "completion", body, edit: WithHeader)).Status);
-        Assert.DoesNotContain("kept", (await server.Direct.RawAsync(HttpMethod.Get, "v1/streams")).Text);
+        Assert.DoesNotContain("kept", await KeptAsync());
         await server.Direct.RawAsync(HttpMethod.Post, "completion", body, edit: WithHeader);
-        Assert.Contains("kept", (await server.Direct.RawAsync(HttpMethod.Get, "v1/streams")).Text);
-        await server.Direct.RawAsync(HttpMethod.Delete, "v1/stream/kept");
+        Assert.Contains("kept", await KeptAsync());
+        await server.Direct.RawAsync(HttpMethod.Delete, "v1/stream?conv_id=kept");
+    }
+
+    private async Task<string> KeptAsync()
+    {
+        var asked = """{"conversation_ids": ["kept"]}"""u8.ToArray();
+        var reply = await server.Direct.RawAsync(HttpMethod.Post, "v1/streams/lookup", asked);
+        Assert.Equal(200, reply.Status);
+        return reply.Text;
     }
 }

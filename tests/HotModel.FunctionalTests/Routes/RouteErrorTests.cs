@@ -10,7 +10,7 @@ public sealed class RouteErrorTests(RouteServer server)
     [
         "v1/completions", "completion", "infill", "v1/responses", "v1/responses/input_tokens", "v1/messages",
         "v1/messages/count_tokens", "v1/chat/completions/input_tokens", "v1/chat/completions/control", "v1/embeddings",
-        "v1/rerank", "v1/audio/transcriptions", "tokenize", "detokenize", "apply-template", "lora-adapters",
+        "v1/rerank", "tokenize", "detokenize", "apply-template", "lora-adapters",
         "slots/0?action=save",
     ];
 
@@ -28,7 +28,8 @@ public sealed class RouteErrorTests(RouteServer server)
             {"prompt": null, "messages": null, "input": null, "content": null, "id": null, "max_tokens": 1, "temperature": 0}
             """u8.ToArray(),
         ["numbers"] = """
-            {"prompt": 5, "content": 5, "messages": 5, "input": 5, "tokens": 5, "filename": 5, "id": 5, "max_tokens": 1}
+            {"prompt": 5, "content": 5, "messages": 5, "input": 5, "tokens": 5, "filename": 5, "id": 5, "max_tokens": 1,
+             "temperature": 0}
             """u8.ToArray(),
         ["wrong options"] = """
             {"prompt": "a", "input": "a", "content": "a", "messages": [{"role": "user", "content": "a"}],
@@ -40,7 +41,7 @@ public sealed class RouteErrorTests(RouteServer server)
             .. "{\"model\": \"coder\", \"prompt\": \"a"u8, 0xff, 0xfe, .. "b\", \"content\": \""u8, 0xc3, 0x28,
             .. "\", \"messages\": [{\"role\": \"user\", \"content\": \""u8, 0xe2, 0x82, .. "\"}]}"u8,
         ],
-        ["half a character"] = """{"prompt": "\ud800", "content": "\ud800", "n_predict": 1, "temperature": 0}"""u8.ToArray(),
+        ["half a character"] = """{"model": "coder", "prompt": "\ud800", "content": "\ud800", "n_predict": 1}"""u8.ToArray(),
         ["byte order mark"] = [0xef, 0xbb, 0xbf, .. """{"model": "coder", "n_predict": 1, "tokens": []}"""u8],
         ["no JSON"] = "prompt=a&model=coder"u8.ToArray(),
     };
@@ -98,6 +99,20 @@ public sealed class RouteErrorTests(RouteServer server)
         var own = await server.SameAsync(HttpMethod.Post, "completion", body);
         Assert.Equal(400, own.Status);
         Assert.Contains("line 1, column 66", own.Text);
+    }
+
+    /// <summary>What web pages can send unasked is refused here, whatever llama-server would make of it.</summary>
+    [Theory]
+    [InlineData("completion", "text/plain")]
+    [InlineData("tokenize", "application/x-www-form-urlencoded")]
+    [InlineData("v1/messages", "multipart/form-data; boundary=x")]
+    [InlineData("v1/audio/transcriptions", "application/json")]
+    public async Task Body_of_another_type_is_refused(string path, string type)
+    {
+        var reply = await server.Through.RawAsync(
+            HttpMethod.Post, path, """{"content": "a", "n_predict": 1, "max_tokens": 1}"""u8.ToArray(), type);
+        Assert.Equal(415, reply.Status);
+        Assert.Contains("Content-Type", reply.Text);
     }
 
     [Theory]

@@ -11,7 +11,7 @@ public sealed class RouteSwitchTests
     public async Task Running_completion_ends_whole_before_its_model_is_unloaded_and_others_wait()
     {
         await using var hotmodel = await HotModelProcess.StartAsync(Slow());
-        using var running = await hotmodel.Api.BeginAsync("completion", Prompts.ForAll(150));
+        using var running = await hotmodel.Api.BeginAsync("completion", Prompts.ForAll(30));
         Assert.NotNull(await running.NextAsync());
         var switching = hotmodel.Api.SwitchAsync("b");
         await Until.True(
@@ -21,7 +21,7 @@ public sealed class RouteSwitchTests
         var query = hotmodel.Api.RawAsync(HttpMethod.Get, "props");
         await running.EndedAsync();
         Assert.Equal("slow", running.Model);
-        Assert.Equal(151, running.Events.Count);
+        Assert.Equal(31, running.Events.Count);
         Assert.Contains("\"stop\":true", running.Events[^1]);
         Assert.Equal("b", (string?)(await switching).Json["active_model"]);
         foreach (var reply in await Task.WhenAll([.. waiting, query]))
