@@ -73,7 +73,8 @@ internal sealed class Api(Uri address, string? key = null) : IDisposable
 
     /// <summary>Any bytes there and the bytes that come back.</summary>
     public async Task<RawReply> RawAsync(
-        HttpMethod method, string path, byte[]? body = null, string type = "application/json", Action<HttpRequestMessage>? edit = null)
+        HttpMethod method, string path, byte[]? body = null, string type = "application/json",
+        Action<HttpRequestMessage>? edit = null)
     {
         using var request = Request(method, path, null, null);
         if (body is not null)

@@ -9,7 +9,8 @@ public sealed class ChatRouteTests(RouteServer server)
 {
     private const string Chat = """
         "model": "@model", "temperature": 0, "seed": 1, "max_tokens": 12,
-        "messages": [{"role": "system", "content": "You help with code."}, {"role": "user", "content": "A rhyme on locks, \u00fc"}]
+        "messages": [{"role": "system", "content": "You help with code."},
+                     {"role": "user", "content": "A rhyme on locks, \u00fc"}]
         """;
     private const string Response = """
         "model": "@model", "temperature": 0, "seed": 1, "max_output_tokens": 12,

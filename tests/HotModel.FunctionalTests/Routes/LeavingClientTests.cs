@@ -11,7 +11,8 @@ public sealed class SlowServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var setup = new Setup { ActiveModel = "slow", Router = "parallel = 1" }.Tiny("slow", "slow-coder", "extra_args = [\"--metrics\"]");
+        var setup = new Setup { ActiveModel = "slow", Router = "parallel = 1" }
+            .Tiny("slow", "slow-coder", "extra_args = [\"--metrics\"]");
         process = await HotModelProcess.StartAsync(setup);
         Direct = await process.OpenModelAsync();
     }

@@ -10,7 +10,7 @@ public sealed class RouteErrorTests(RouteServer server)
     [
         "v1/completions", "completion", "infill", "v1/responses", "v1/responses/input_tokens", "v1/messages",
         "v1/messages/count_tokens", "v1/chat/completions/input_tokens", "v1/chat/completions/control", "v1/embeddings",
-        "v1/rerank", "tokenize", "detokenize", "apply-template", "lora-adapters",
+        "v1/rerank", "v1/systemone", "tokenize", "detokenize", "apply-template", "lora-adapters",
         "slots/0?action=save",
     ];
 
@@ -35,7 +35,8 @@ public sealed class RouteErrorTests(RouteServer server)
             {"prompt": "a", "input": "a", "content": "a", "messages": [{"role": "user", "content": "a"}],
              "temperature": "hot", "max_tokens": [1], "n_predict": {}, "max_output_tokens": "x", "stream": "yes"}
             """u8.ToArray(),
-        ["model of another type"] = """{"model": {"name": "coder"}, "prompt": "a", "n_predict": 1, "temperature": 0}"""u8.ToArray(),
+        ["model of another type"] =
+            """{"model": {"name": "coder"}, "prompt": "a", "n_predict": 1, "temperature": 0}"""u8.ToArray(),
         ["no UTF-8"] =
         [
             .. "{\"model\": \"coder\", \"prompt\": \"a"u8, 0xff, 0xfe, .. "b\", \"content\": \""u8, 0xc3, 0x28,
@@ -51,6 +52,8 @@ public sealed class RouteErrorTests(RouteServer server)
         ["unknown members"] = ("completion",
             """{"prompt": "a", "n_predict": 1, "temperature": 0, "frobnicate": {"deep": [1, {"model": "inner"}]}}"""),
         ["a member twice"] = ("completion", """{"prompt": "a", "prompt": "b", "n_predict": 1, "temperature": 0}"""),
+        ["two models"] = ("v1/completions",
+            """{"model": "x", "prompt": "a", "max_tokens": 1, "temperature": 0, "model": "coder"}"""),
         ["numbers that no double holds"] = ("completion",
             """{"prompt": "a", "n_predict": 1, "temperature": 0.000000000000000000001e0, "seed": 4294967295, "big": 1e400}"""),
         ["escapes in names"] = ("tokenize", """{"cont\u0065nt": "a\/b\u0000c"}"""),

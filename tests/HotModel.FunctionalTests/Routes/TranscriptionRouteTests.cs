@@ -80,7 +80,8 @@ public sealed class TranscriptionRouteTests(RouteServer server)
         await server.UseAsync("listener");
         var whole = Form("listener").File("tone.wav", Sound).Bytes();
         foreach (var (body, type) in ((byte[], string)[])
-            [(whole[..^40], Multipart.Type), (whole, "multipart/form-data"), ("{}"u8.ToArray(), Multipart.Type), ([], Multipart.Type)])
+            [(whole[..^40], Multipart.Type), (whole, "multipart/form-data"), ("{}"u8.ToArray(), Multipart.Type),
+             ([], Multipart.Type)])
         {
             var own = await server.SameAsync(HttpMethod.Post, "v1/audio/transcriptions", body, type);
             Assert.InRange(own.Status, 400, 499);
