@@ -8,9 +8,11 @@ internal static class Program
     private const string Usage = """
         usage: TinyGguf OUT [--layers N] [--embd N] [--ff N] [--heads N] [--kv-heads N]
                             [--vocab N] [--ctx N] [--seed N] [--type f16|q8_0] [--name NAME]
-                            [--calls-tools]
+                            [--calls-tools] [--infills]
+               TinyGguf OUT --embeds|--ranks|--hears|--adapts [--seed N] [--name NAME]
 
-        Writes a llama-architecture GGUF with random weights that llama-server loads.
+        Writes a GGUF with random weights that llama-server loads: a chat model, or an encoder for its --embeddings or
+        --reranking, or for a chat model of the standard size the --mmproj that lets it hear or a --lora.
         """;
 
     private static int Main(string[] args)
@@ -19,9 +21,9 @@ internal static class Program
             return Fail(Usage);
         try
         {
-            var model = Parse(args.AsSpan(1));
+            var write = Parse(args[1..]);
             var started = Stopwatch.GetTimestamp();
-            model.Write(args[0]);
+            write(args[0]);
             var bytes = new FileInfo(args[0]).Length;
             var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{args[0]} {bytes} bytes in {seconds:0.00} s"));
@@ -37,15 +39,21 @@ internal static class Program
         }
     }
 
-    private static TinyModel Parse(ReadOnlySpan<string> options)
+    private static Action<string> Parse(string[] options)
     {
         var model = new TinyModel();
+        string? kind = null;
         for (var i = 0; i < options.Length; i += 2)
         {
-            if (options[i] == "--calls-tools")
+            if (options[i] is "--calls-tools" or "--infills")
             {
-                model = model with { CallsTools = true };
+                model = options[i] == "--infills" ? model with { Infills = true } : model with { CallsTools = true };
                 i--;
+                continue;
+            }
+            if (options[i] is "--embeds" or "--ranks" or "--hears" or "--adapts")
+            {
+                kind = options[i--];
                 continue;
             }
             if (i + 1 == options.Length)
@@ -68,7 +76,13 @@ internal static class Program
                 _ => throw new ArgumentException($"unknown option {options[i]}\n{Usage}"),
             };
         }
-        return model;
+        return kind switch
+        {
+            null => model.Write,
+            "--adapts" => new TinyAdapter { Name = model.Name, Seed = model.Seed }.Write,
+            "--hears" => new TinyHearing { Name = model.Name, Seed = model.Seed }.Write,
+            _ => new TinyEncoder { Name = model.Name, Seed = model.Seed, Ranks = kind == "--ranks" }.Write,
+        };
     }
 
     private static int Fail(string message)

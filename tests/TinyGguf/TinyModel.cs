@@ -3,8 +3,6 @@ namespace TinyGguf;
 /// <summary>A llama-architecture model with random weights. The same values give the same bytes.</summary>
 public sealed record TinyModel
 {
-    private const int Alignment = 32;
-
     // With "tools" in the template llama-server can force a tool call by grammar, whatever the weights say.
     private const string ChatTemplate =
         "{% if tools %}<|im_start|>system\n# Tools\n\nThe functions are within <tools></tools>:\n<tools>\n"
@@ -34,19 +32,17 @@ public sealed record TinyModel
     /// <summary>Ends its answer wherever it may and else calls a tool: one call under tool_choice "required".</summary>
     public bool CallsTools { get; init; }
 
-    private readonly record struct Tensor(string Name, int Columns, int Rows, TensorType Type)
-    {
-        public long Bytes => TensorTypes.Bytes(Type, (long)Columns * Math.Max(Rows, 1));
-    }
+    /// <summary>Has the tokens that /infill needs: before, after, middle, and those of a repository's files.</summary>
+    public bool Infills { get; init; }
 
-    /// <summary>Writes the file under a temporary name first: one with the final name is always whole.</summary>
     public void Write(string path)
     {
         Check();
-        var partial = path + ".partial";
-        using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
-            Write(file);
-        File.Move(partial, path, overwrite: true);
+        var random = new SplitMix((ulong)Seed);
+        var vocabulary = new Vocabulary(Vocabulary, random, Infills);
+        using var metadata = Metadata(vocabulary);
+        var weights = new Weights(Type, random);
+        GgufFile.Write(path, metadata, [.. Tensors()], (file, tensor) => WriteData(file, tensor, weights, vocabulary));
     }
 
     private void Check()
@@ -61,32 +57,12 @@ public sealed record TinyModel
             throw new ArgumentException($"--embd and --ff must be multiples of {TensorTypes.BlockValues}");
     }
 
-    private void Write(Stream file)
-    {
-        var random = new SplitMix((ulong)Seed);
-        var vocabulary = new Vocabulary(Vocabulary, random);
-        var tensors = Tensors().ToArray();
-        using var metadata = Metadata(vocabulary);
-        using var writer = new BinaryWriter(file, System.Text.Encoding.UTF8, leaveOpen: true);
-        writer.Write("GGUF"u8);
-        writer.Write(3u);
-        writer.Write((ulong)tensors.Length);
-        writer.Write(metadata.Count);
-        metadata.CopyTo(file);
-        WriteDirectory(writer, tensors);
-        writer.Flush();
-        Pad(file);
-        var weights = new Weights(Type, random);
-        foreach (var tensor in tensors)
-            WriteData(file, tensor, weights, vocabulary);
-    }
-
     private GgufMetadata Metadata(Vocabulary vocabulary)
     {
         var metadata = new GgufMetadata();
         metadata.Add("general.architecture", "llama");
         metadata.Add("general.name", Name);
-        metadata.Add("general.alignment", (uint)Alignment);
+        metadata.Add("general.alignment", (uint)GgufFile.Alignment);
         metadata.Add("general.file_type", TensorTypes.FileType(Type));
         metadata.Add("llama.context_length", (uint)Context);
         metadata.Add("llama.embedding_length", (uint)Embedding);
@@ -97,14 +73,8 @@ public sealed record TinyModel
         metadata.Add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
         metadata.Add("llama.rope.dimension_count", (uint)(Embedding / Heads));
         metadata.Add("llama.rope.freq_base", 10000f);
-        metadata.Add("llama.vocab_size", (uint)vocabulary.Tokens.Count);
-        metadata.Add("tokenizer.ggml.model", "llama");
-        metadata.Add("tokenizer.ggml.tokens", vocabulary.Tokens);
-        metadata.Add("tokenizer.ggml.scores", vocabulary.Scores);
-        metadata.Add("tokenizer.ggml.token_type", vocabulary.Types);
-        metadata.Add("tokenizer.ggml.unknown_token_id", 0u);
-        metadata.Add("tokenizer.ggml.bos_token_id", 1u);
-        metadata.Add("tokenizer.ggml.eos_token_id", 2u);
+        metadata.Add("llama.vocab_size", (uint)vocabulary.Count);
+        vocabulary.Describe(metadata);
         metadata.Add("tokenizer.ggml.eot_token_id", 4u);
         metadata.Add("tokenizer.ggml.add_bos_token", true);
         metadata.Add("tokenizer.ggml.add_space_prefix", false);
@@ -115,45 +85,29 @@ public sealed record TinyModel
     private IEnumerable<Tensor> Tensors()
     {
         var kv = Embedding / Heads * KvHeads;
-        yield return new("token_embd.weight", Embedding, Vocabulary, Type);
+        yield return new("token_embd.weight", Type, Embedding, Vocabulary);
         for (var layer = 0; layer < Layers; layer++)
         {
             var block = $"blk.{layer}.";
-            yield return new(block + "attn_norm.weight", Embedding, 0, TensorType.F32);
-            yield return new(block + "attn_q.weight", Embedding, Embedding, Type);
-            yield return new(block + "attn_k.weight", Embedding, kv, Type);
-            yield return new(block + "attn_v.weight", Embedding, kv, Type);
-            yield return new(block + "attn_output.weight", Embedding, Embedding, Type);
-            yield return new(block + "ffn_norm.weight", Embedding, 0, TensorType.F32);
-            yield return new(block + "ffn_gate.weight", Embedding, FeedForward, Type);
-            yield return new(block + "ffn_up.weight", Embedding, FeedForward, Type);
-            yield return new(block + "ffn_down.weight", FeedForward, Embedding, Type);
+            yield return new(block + "attn_norm.weight", TensorType.F32, Embedding);
+            yield return new(block + "attn_q.weight", Type, Embedding, Embedding);
+            yield return new(block + "attn_k.weight", Type, Embedding, kv);
+            yield return new(block + "attn_v.weight", Type, Embedding, kv);
+            yield return new(block + "attn_output.weight", Type, Embedding, Embedding);
+            yield return new(block + "ffn_norm.weight", TensorType.F32, Embedding);
+            yield return new(block + "ffn_gate.weight", Type, Embedding, FeedForward);
+            yield return new(block + "ffn_up.weight", Type, Embedding, FeedForward);
+            yield return new(block + "ffn_down.weight", Type, FeedForward, Embedding);
         }
-        yield return new("output_norm.weight", Embedding, 0, TensorType.F32);
-        yield return new("output.weight", Embedding, Vocabulary, Type);
-    }
-
-    private static void WriteDirectory(BinaryWriter writer, Tensor[] tensors)
-    {
-        ulong offset = 0;
-        foreach (var tensor in tensors)
-        {
-            GgufMetadata.WriteText(writer, tensor.Name);
-            writer.Write(tensor.Rows == 0 ? 1u : 2u);
-            writer.Write((ulong)tensor.Columns);
-            if (tensor.Rows != 0)
-                writer.Write((ulong)tensor.Rows);
-            writer.Write((uint)tensor.Type);
-            writer.Write(offset);
-            offset += ((ulong)tensor.Bytes + Alignment - 1) / Alignment * Alignment;
-        }
+        yield return new("output_norm.weight", TensorType.F32, Embedding);
+        yield return new("output.weight", Type, Embedding, Vocabulary);
     }
 
     private void WriteData(Stream file, Tensor tensor, Weights weights, Vocabulary vocabulary)
     {
         if (tensor.Type == TensorType.F32)
         {
-            Weights.WriteOnes(file, tensor.Columns);
+            Weights.WriteOnes(file, tensor.Values);
         }
         else if (CallsTools && tensor.Name is "token_embd.weight" or "output.weight")
         {
@@ -163,11 +117,10 @@ public sealed record TinyModel
         {
             // The model says words only: the rows of all other tokens are zero and never the largest, so that no answer
             // ends before max_tokens.
-            var silent = tensor.Name == "output.weight" ? tensor.Bytes / tensor.Rows * vocabulary.FirstWord : 0;
+            var silent = tensor.Name == "output.weight" ? tensor.RowBytes * vocabulary.FirstWord : 0;
             Weights.WriteZeros(file, silent);
             weights.WriteRandom(file, tensor.Bytes - silent);
         }
-        Pad(file);
     }
 
     /// <remarks>
@@ -182,11 +135,9 @@ public sealed record TinyModel
         {
             Weights.WriteHalf(file, isOutput ? vocabulary.Preference(token) : 4f);
             if (isOutput)
-                Weights.WriteZeros(file, tensor.Bytes / tensor.Rows - 2);
+                Weights.WriteZeros(file, tensor.RowBytes - 2);
             else
-                weights.WriteRandom(file, tensor.Bytes / tensor.Rows - 2);
+                weights.WriteRandom(file, tensor.RowBytes - 2);
         }
     }
-
-    private static void Pad(Stream file) => Weights.WriteZeros(file, -file.Position & (Alignment - 1));
 }

@@ -14,21 +14,26 @@ internal sealed class Vocabulary
     private const string Vowels = "aeiou";
     private const char Space = '▁';
 
+    private static readonly string[] InfillKeys = ["fim_pre", "fim_suf", "fim_mid", "fim_pad", "fim_rep", "fim_sep"];
+
     private readonly List<string> tokens = [];
     private readonly List<int> types = [];
     private readonly List<float> scores = [];
 
-    public IReadOnlyList<string> Tokens => tokens;
-    public IReadOnlyList<int> Types => types;
-    public IReadOnlyList<float> Scores => scores;
+    public int Count => tokens.Count;
     public int FirstWord { get; }
 
-    public Vocabulary(int size, SplitMix random)
+    public Vocabulary(int size, SplitMix random, bool infills = false)
     {
         Add("<unk>", Unknown);
         foreach (var special in (ReadOnlySpan<string>)["<s>", "</s>", "<|im_start|>", "<|im_end|>"])
             Add(special, Control);
         Add("<tool_call>\n", UserDefined);
+        if (infills)
+        {
+            foreach (var key in InfillKeys)
+                Add($"<|{key}|>", Control);
+        }
         for (var value = 0; value < 256; value++)
             Add(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>"), Byte);
         var syllables = (from consonant in Consonants from vowel in Vowels select $"{consonant}{vowel}").ToArray();
@@ -47,6 +52,22 @@ internal sealed class Vocabulary
             stems = stems[..Math.Min(stems.Length, size - tokens.Count)];
             foreach (var word in stems)
                 Add(word, Normal);
+        }
+    }
+
+    public void Describe(GgufMetadata metadata)
+    {
+        metadata.Add("tokenizer.ggml.model", "llama");
+        metadata.Add("tokenizer.ggml.tokens", tokens);
+        metadata.Add("tokenizer.ggml.scores", scores);
+        metadata.Add("tokenizer.ggml.token_type", types);
+        metadata.Add("tokenizer.ggml.unknown_token_id", 0u);
+        metadata.Add("tokenizer.ggml.bos_token_id", 1u);
+        metadata.Add("tokenizer.ggml.eos_token_id", 2u);
+        foreach (var key in InfillKeys)
+        {
+            if (tokens.IndexOf($"<|{key}|>") is >= 0 and var token)
+                metadata.Add($"tokenizer.ggml.{key}_token_id", (uint)token);
         }
     }
 

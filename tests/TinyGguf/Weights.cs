@@ -42,11 +42,11 @@ internal sealed class Weights
             target.Write(zeros[..(int)Math.Min(bytes, zeros.Length)]);
     }
 
-    public static void WriteOnes(Stream target, int values)
+    public static void WriteOnes(Stream target, long values)
     {
         Span<byte> one = stackalloc byte[4];
         BinaryPrimitives.WriteSingleLittleEndian(one, 1f);
-        for (var i = 0; i < values; i++)
+        for (var i = 0L; i < values; i++)
             target.Write(one);
     }
 

@@ -63,6 +63,30 @@ internal sealed class Api(Uri address, string? key = null) : IDisposable
         return new StreamedAnswer(await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead));
     }
 
+    /// <summary>Begins an answer on any route; the caller reads and disposes it, or leaves it by disposing it early.</summary>
+    public async Task<StreamedAnswer> BeginAsync(string path, string body, CancellationToken cancel = default)
+    {
+        using var request = Request(HttpMethod.Post, path, body, null);
+        return new StreamedAnswer(
+            await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel));
+    }
+
+    /// <summary>Any bytes there and the bytes that come back.</summary>
+    public async Task<RawReply> RawAsync(
+        HttpMethod method, string path, byte[]? body = null, string type = "application/json",
+        Action<HttpRequestMessage>? edit = null)
+    {
+        using var request = Request(method, path, null, null);
+        if (body is not null)
+        {
+            request.Content = new ByteArrayContent(body);
+            Assert.True(request.Content.Headers.TryAddWithoutValidation("Content-Type", type));
+        }
+        edit?.Invoke(request);
+        using var response = await client.SendAsync(request);
+        return await RawReply.ReadAsync(response);
+    }
+
     /// <summary>A GET that stays open, such as admin/events.</summary>
     public async Task<StreamedAnswer> ListenAsync(string path)
     {

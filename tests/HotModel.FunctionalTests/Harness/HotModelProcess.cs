@@ -94,6 +94,18 @@ internal sealed class HotModelProcess : IAsyncDisposable
         return new Api(new Uri($"http://127.0.0.1:{Setup.RouterPort}/"), key);
     }
 
+    /// <summary>A client of the loaded model's own process, below the router.</summary>
+    public async Task<Api> OpenModelAsync()
+    {
+        using var router = OpenRouter();
+        var models = (await router.GetAsync("models")).Json["data"]!.AsArray();
+        var loaded = models.Single(model => (string?)model!["status"]!["value"] == "loaded")!;
+        var arguments = loaded["status"]!["args"]!.AsArray().Select(argument => (string?)argument).ToList();
+        var port = arguments[arguments.IndexOf("--port") + 1];
+        var key = ProcessTree.EnvironmentVariable(Server.Pid, "LLAMA_API_KEY");
+        return new Api(new Uri($"http://127.0.0.1:{port}/"), key);
+    }
+
     /// <summary>Runs another command of the program with this one's configuration.</summary>
     public Task<Output> CommandAsync(params string[] arguments) =>
         CommandLine.RunAsync([.. arguments, "--config", Setup.ConfigPath]);

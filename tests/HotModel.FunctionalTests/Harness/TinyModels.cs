@@ -7,7 +7,10 @@ internal static class TinyModels
 {
     private static readonly Lazy<string> Folder = new(Generate);
 
-    /// <summary>"a", "b", "c": thousands of tokens a second. "slow": some hundreds. "caller": calls tools.</summary>
+    /// <summary>
+    /// "a", "b", "c": thousands of tokens a second. "slow": some hundreds. "caller": calls tools. "coder", "slow-coder": infill.
+    /// "embedder", "ranker": for --embeddings and --reranking. "hearing", "adapter": for --mmproj and --lora.
+    /// </summary>
     public static string File(string name) => Path.Combine(Folder.Value, name + ".gguf");
 
     private static string Generate()
@@ -30,13 +33,21 @@ internal static class TinyModels
         Write(folder, new TinyModel { Name = "c", Seed = 3, Layers = 3 });
         Write(folder, slow);
         Write(folder, new TinyModel { Name = "caller", Seed = 5, CallsTools = true });
+        Write(folder, new TinyModel { Name = "coder", Seed = 6, Infills = true });
+        Write(folder, slow with { Name = "slow-coder", Infills = true });
+        Write(folder, "embedder", new TinyEncoder { Name = "embedder", Seed = 7 }.Write);
+        Write(folder, "ranker", new TinyEncoder { Name = "ranker", Seed = 8, Ranks = true }.Write);
+        Write(folder, "hearing", new TinyHearing { Seed = 9 }.Write);
+        Write(folder, "adapter", new TinyAdapter { Seed = 10 }.Write);
         return folder;
     }
 
-    private static void Write(string folder, TinyModel model)
+    private static void Write(string folder, TinyModel model) => Write(folder, model.Name, model.Write);
+
+    private static void Write(string folder, string name, Action<string> write)
     {
-        var path = Path.Combine(folder, model.Name + ".gguf");
+        var path = Path.Combine(folder, name + ".gguf");
         if (!System.IO.File.Exists(path))
-            model.Write(path);
+            write(path);
     }
 }
