@@ -3,7 +3,7 @@ namespace MeasureRelay;
 /// <summary>The scenarios in their order, which lets memory grow, and how often each is run.</summary>
 internal sealed record Plan(Scenario One, Scenario Many, Scenario Most, Scenario Unpaced, int Rounds, int ManyRounds)
 {
-    public static readonly Plan Full = Of(oneSeconds: 3, manySeconds: 4, mostSeconds: 2.5, unpacedSeconds: 2, 3, 5);
+    public static readonly Plan Full = Of(oneSeconds: 2.5, manySeconds: 3.5, mostSeconds: 2.5, unpacedSeconds: 2, 3, 5);
     public static readonly Plan Quick = Of(oneSeconds: 1, manySeconds: 1.5, mostSeconds: 1, unpacedSeconds: 0.5, 1, 1);
 
     public IReadOnlyList<Scenario> Paced => [One, Many, Most];
