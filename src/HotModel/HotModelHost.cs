@@ -54,11 +54,18 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         var metrics = new ProxyMetrics();
         var forwarder = Own(new Forwarder(time));
+        var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
+        var admissions = new Admissions(loop.EnterAsync, metrics, time, logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
-            config, new Conversations(store, time), loop.EnterAsync, forwarder,
-            new ChatExchange(forwarder, metrics, logs.CreateLogger<ChatExchange>()), metrics, time,
-            logs.CreateLogger<ChatEndpoint>());
-        Map(config, chat, new AdminEndpoints(config, loop, metrics, time, app.Lifetime.ApplicationStopping), store);
+            config, new Conversations(store, time), admissions, forwarder,
+            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), time);
+        var relay = new RelayEndpoint(config, admissions,
+            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
+        app.Use(RequestGate.PassAsync);
+        RelayRouting.Map(app, chat, relay);
+        new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
+        new AdminEndpoints(config, loop, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        SessionEndpoints.Map(app, store);
     }
 
     public static HotModelHost Create(HotModelConfig config) => new(config);
@@ -144,17 +151,6 @@ internal sealed class HotModelHost : IAsyncDisposable
                 kestrel.Listen(Dns.GetHostAddresses(config.Server.Host)[0], config.Server.Port);
         });
         return builder.Build();
-    }
-
-    private void Map(HotModelConfig config, ChatEndpoint chat, AdminEndpoints admin, SessionStore store)
-    {
-        app.Use(RequestGate.PassAsync);
-        var models = new ModelsEndpoint(config.Models.Keys);
-        app.MapGet("/v1/models", models.ListAsync);
-        app.MapGet("/v1/models/{id}", models.GetAsync);
-        app.MapPost("/v1/chat/completions", chat.HandleAsync);
-        admin.Map(app);
-        SessionEndpoints.Map(app, store);
     }
 
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>

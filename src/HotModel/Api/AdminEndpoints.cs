@@ -20,7 +20,8 @@ internal sealed class AdminEndpoints(
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapMethods("/health", [HttpMethods.Get, HttpMethods.Head], HealthAsync);
+        foreach (string path in (string[])["/health", "/v1/health"])
+            routes.MapMethods(path, [HttpMethods.Get, HttpMethods.Head], HealthAsync);
         routes.MapGet("/admin/state", StateAsync);
         routes.MapPost("/admin/switch", SwitchAsync);
         routes.MapGet("/admin/events", EventsAsync);

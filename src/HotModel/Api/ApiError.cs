@@ -7,6 +7,7 @@ using HotModel.Switching;
 namespace HotModel.Api;
 
 /// <summary>Errors as OpenAI's clients expect them: {"error":{"message","type","param","code"}}.</summary>
+/// <remarks>On routes of Anthropic's API "type":"error" stands before it, and the types are Anthropic's.</remarks>
 internal static class ApiError
 {
     public const string InvalidRequest = "invalid_request_error";
@@ -26,9 +27,12 @@ internal static class ApiError
         using (var json = new Utf8JsonWriter(body, ReadableJson.WriterOptions))
         {
             json.WriteStartObject();
+            bool isAnthropic = ShapeOf(response.HttpContext) == ErrorShape.Anthropic;
+            if (isAnthropic)
+                json.WriteString("type"u8, "error"u8);
             json.WriteStartObject("error"u8);
             json.WriteString("message"u8, message);
-            json.WriteString("type"u8, type);
+            json.WriteString("type"u8, isAnthropic ? AnthropicType(type) : type);
             json.WriteNull("param"u8);
             json.WriteString("code"u8, code);
             json.WriteEndObject();
@@ -55,6 +59,16 @@ internal static class ApiError
         ? WriteAsync(response, StatusCodes.Status503ServiceUnavailable, Unavailable, error.Code, error.Message,
             AbortedRetryAfter)
         : WriteAsync(response, StatusCodes.Status502BadGateway, UpstreamFailed, error.Code, error.Message);
+
+    private static ErrorShape ShapeOf(HttpContext context) =>
+        context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>()?.Errors ?? ErrorShape.OpenAi;
+
+    private static string AnthropicType(string type) => type switch
+    {
+        Unavailable => "overloaded_error",
+        UpstreamFailed => "api_error",
+        _ => type,
+    };
 
     private static string Code(RefusalKind kind) => kind switch
     {

@@ -4,11 +4,25 @@ using System.Text.Json;
 namespace HotModel.Api;
 
 /// <summary>GET /v1/models and /v1/models/{id}: what can be switched to, by its configured name.</summary>
-internal sealed class ModelsEndpoint(IEnumerable<string> models)
+internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> activeModel)
 {
+    /// <summary>The name of whichever model answers.</summary>
+    private const string Active = "active";
+
     private readonly string[] names = [.. models.Order(StringComparer.Ordinal)];
 
-    public Task ListAsync(HttpContext context) => WriteAsync(context, json =>
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        string[] methods = [HttpMethods.Get, HttpMethods.Head];
+        foreach (string path in (string[])["/v1/models", "/models"])
+        {
+            routes.MapMethods(path, methods, ListAsync);
+            // Names may have slashes.
+            routes.MapMethods(path + "/{**id}", methods, GetAsync);
+        }
+    }
+
+    private Task ListAsync(HttpContext context) => WriteAsync(context, json =>
     {
         json.WriteStartObject();
         json.WriteString("object"u8, "list"u8);
@@ -19,14 +33,22 @@ internal sealed class ModelsEndpoint(IEnumerable<string> models)
         json.WriteEndObject();
     });
 
-    /// <summary>Takes the name from the route value "id".</summary>
-    public Task GetAsync(HttpContext context)
+    private Task GetAsync(HttpContext context)
     {
         string id = context.Request.RouteValues["id"] as string ?? "";
-        return names.Contains(id, StringComparer.Ordinal)
-            ? WriteAsync(context, json => WriteModel(json, id))
-            : ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "model_not_found",
+        if (id.Length == 0)
+            return ListAsync(context);
+        if (names.Contains(id, StringComparer.Ordinal))
+            return WriteAsync(context, json => WriteModel(json, id));
+        if (id != Active)
+        {
+            return ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "model_not_found",
                 $"There is no model \"{id}\". Configured are: {string.Join(", ", names)}.");
+        }
+        return activeModel() is { } active
+            ? WriteAsync(context, json => WriteModel(json, active))
+            : ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "no_active_model",
+                "No model is active. POST /admin/switch makes one active.");
     }
 
     private static void WriteModel(Utf8JsonWriter json, string name)

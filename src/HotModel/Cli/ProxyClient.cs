@@ -13,7 +13,7 @@ internal sealed class ProxyClient(Uri address) : IDisposable
     /// <summary>Returns with the head of the answer, or throws what the endpoint throws.</summary>
     /// <remarks>A switch may take its drain and its load; who is tired of waiting presses Ctrl+C.</remarks>
     public Task<HttpReply> SendAsync(string method, string path, CancellationToken cancel, byte[]? json = null) =>
-        endpoint.SendAsync(new(method, path) { JsonBody = json is null ? null : [json] }, cancel);
+        endpoint.SendAsync(new(method, path) { Body = json is null ? null : [json] }, cancel);
 
     public static async Task<string> ReadTextAsync(HttpReply reply, CancellationToken cancel)
     {

@@ -95,7 +95,7 @@ internal sealed class HttpEndpoint : IDisposable
             HttpFailure? unsent = null;
             try
             {
-                await connection.SendAsync(head, request.JsonBody ?? [], cancel);
+                await connection.SendAsync(head, request.Body ?? [], cancel);
             }
             catch (HttpFailure failure)
             {

@@ -7,11 +7,16 @@ namespace HotModel.Http;
 /// <param name="Path">Relative to the endpoint's address, escaped, with its query.</param>
 internal sealed record OutgoingRequest(string Method, string Path)
 {
+    private const string Json = "application/json";
+
     public string? ApiKey { get; init; }
     public string? Accept { get; init; }
 
-    /// <summary>Pieces of one JSON text. They are sent twice where the request is repeated.</summary>
-    public IReadOnlyList<ReadOnlyMemory<byte>>? JsonBody { get; init; }
+    /// <summary>In pieces. They are sent twice where the request is repeated.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>>? Body { get; init; }
+
+    /// <summary>Of the body; null: not said.</summary>
+    public string? ContentType { get; init; } = Json;
 
     /// <summary>To do it twice is to do it once (RFC 9110, 9.2.2).</summary>
     public bool IsIdempotent => Method is not ("POST" or "PATCH");
@@ -26,11 +31,11 @@ internal sealed record OutgoingRequest(string Method, string Path)
             head.Append("\r\nAuthorization: Bearer ").Append(Line(ApiKey));
         if (Accept is not null)
             head.Append("\r\nAccept: ").Append(Line(Accept));
-        if (JsonBody is not null)
-            head.Append("\r\nContent-Type: application/json");
-        if (JsonBody is not null || !IsIdempotent)
+        if (Body is not null && ContentType is not null)
+            head.Append("\r\nContent-Type: ").Append(Line(ContentType));
+        if (Body is not null || !IsIdempotent)
         {
-            long lengthBytes = JsonBody?.Sum(piece => (long)piece.Length) ?? 0;
+            long lengthBytes = Body?.Sum(piece => (long)piece.Length) ?? 0;
             head.Append(CultureInfo.InvariantCulture, $"\r\nContent-Length: {lengthBytes}");
         }
         return Encoding.UTF8.GetBytes(head.Append("\r\n\r\n").ToString());

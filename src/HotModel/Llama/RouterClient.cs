@@ -163,7 +163,7 @@ internal sealed class RouterClient : IDisposable
     private OutgoingRequest Request(string method, string path, string? model) => new(method, path)
     {
         ApiKey = key,
-        JsonBody = model is null ? null : [ModelBody(model)],
+        Body = model is null ? null : [ModelBody(model)],
     };
 
     private static byte[] ModelBody(string model)

@@ -53,8 +53,6 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
         return false;
     }
 
-    public void MarkError() => HasError = true;
-
     /// <summary>The message as OpenAI has it, or null where there is no whole and sound one.</summary>
     public byte[]? BuildMessage()
     {

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using HotModel.Api;
 using HotModel.Http;
 using HotModel.Sessions;
 using HotModel.Switching;
@@ -9,8 +8,9 @@ namespace HotModel.Proxy;
 
 /// <summary>Forwards a request that holds its lease, and brings its answer to the client and to the store.</summary>
 internal sealed class ChatExchange(
-    Forwarder forwarder, ProxyMetrics metrics, ILogger<ChatExchange> logger, TimeSpan? silenceLimit = null)
+    Forwarder forwarder, StreamExchange streams, ProxyMetrics metrics, ILogger<ChatExchange> logger)
 {
+    private const string Path = "v1/chat/completions";
     private const int AnswerLimitBytes = AnswerCollector.DefaultLimitBytes;
 
     /// <summary>Null: the client has been answered. Else nothing has been sent to it yet.</summary>
@@ -18,55 +18,32 @@ internal sealed class ChatExchange(
         HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope)
     {
         var splice = RequestSplice.Create(request, lease.Upstream.Model, prompt.Messages);
-        string? accept = context.Request.Headers.Accept;
-        ForwardResult result = await forwarder.PostAsync(lease.Upstream, "v1/chat/completions", splice, accept, scope);
+        var outgoing = new OutgoingRequest(HttpMethods.Post, UpstreamTarget.Of(Path, context.Request.QueryString.Value))
+        {
+            Accept = context.Request.Headers.Accept,
+            ContentType = context.Request.ContentType,
+            Body = splice.Pieces,
+        };
+        ForwardResult result = await forwarder.SendAsync(lease.Upstream, outgoing, scope);
         if (result.Error is { } error)
             return error;
         using HttpReply upstream = result.Reply!;
-        context.Response.Headers[ChatEndpoint.SessionHeader] = turn.SessionId;
-        context.Response.Headers[ChatEndpoint.ModelHeader] = HeaderText(lease.Model);
+        context.Response.Headers[AnswerHeaders.Session] = turn.SessionId;
+        AnswerHeaders.SetModel(context.Response, lease.Model);
         // The answer decides, not the request: servers exist that do not stream, and errors never do.
-        if (upstream.Status == StatusCodes.Status200OK && upstream.IsOfType("text/event-stream"))
+        if (StreamExchange.Takes(upstream))
         {
-            await RelayStreamAsync(context, upstream, turn, lease, scope);
+            var answer = new AnswerCollector();
+            await streams.RelayAsync(context, upstream, lease, scope, new StreamUse
+            {
+                Request = turn.SessionId,
+                Answer = answer,
+                OnComplete = () => Store(turn, lease.Model, answer.BuildMessage()),
+                OnEnd = turn.Dispose,
+            });
             return null;
         }
         return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope);
-    }
-
-    private async Task RelayStreamAsync(
-        HttpContext context, HttpReply upstream, Turn turn, ModelLease lease, RequestScope scope)
-    {
-        metrics.CountStream();
-        HttpResponse response = context.Response;
-        response.ContentType = upstream.ContentType;
-        response.Headers.CacheControl = "no-cache";
-        response.Headers["X-Accel-Buffering"] = "no";
-        // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
-        await response.StartAsync(CancellationToken.None);
-        await response.BodyWriter.FlushAsync(CancellationToken.None);
-
-        var answer = new AnswerCollector();
-        var relay = new SseRelay(
-            upstream.Body, response.BodyWriter, scope, answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
-        RelayResult result = await relay.RunAsync(() => Store(turn, lease.Model, answer.BuildMessage()));
-        lease.Answered = result.End == RelayEnd.Complete;
-        metrics.AddRelayedBytes(relay.RelayedBytes);
-        if (result.End is RelayEnd.Cut or RelayEnd.CutByUpstreamError or RelayEnd.ClientBlocked)
-        {
-            metrics.CountCutStream();
-            ProxyLog.StreamCut(
-                logger, lease.Model, turn.SessionId, result.Error?.Message ?? "The upstream sent an error.");
-        }
-        else if (result.End == RelayEnd.ClientGone)
-        {
-            ProxyLog.ClientLeft(logger, context.TraceIdentifier);
-        }
-        if (result.End == RelayEnd.ClientBlocked)
-            context.Abort();
-        Release(upstream, lease, turn);
-        if (result.End == RelayEnd.Cut)
-            await relay.WriteErrorAsync(result.Error!);
     }
 
     private async Task<ForwardError?> RelayBodyAsync(
@@ -79,8 +56,7 @@ internal sealed class ChatExchange(
         int status = upstream.Status;
         if (ModelGoneReply.Is(status, body.Span))
         {
-            return new(ForwardStage.ResponseHead, Culprit.Upstream,
-                "The model's process was not there, or ended without an answer.");
+            return ModelGoneReply.Error;
         }
         if (status >= StatusCodes.Status400BadRequest)
         {
@@ -115,10 +91,6 @@ internal sealed class ChatExchange(
         lease.Dispose();
         turn.Dispose();
     }
-
-    /// <summary>Header values are ASCII; a name may be anything.</summary>
-    private static string HeaderText(string name) =>
-        name.AsSpan().ContainsAnyExceptInRange(' ', '~') ? Uri.EscapeDataString(name) : name;
 
     private static async Task<(ReadOnlyMemory<byte> Body, ForwardError? Error)> ReadBodyAsync(
         HttpReply upstream, RequestScope scope)

@@ -96,7 +96,7 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
             return;
         }
         sessionId = reader.GetString();
-        sessionProperty = WithOneComma(nameStart, (int)reader.BytesConsumed);
+        sessionProperty = JsonText.WithOneComma(body.Span, nameStart, (int)reader.BytesConsumed);
     }
 
     private void Messages()
@@ -169,24 +169,4 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
             error = $"\"{name}\" is there twice; it may be given once.";
         return seen;
     }
-
-    private readonly Extent WithOneComma(int start, int end)
-    {
-        ReadOnlySpan<byte> bytes = body.Span;
-        int next = end + IndexOfNonSpace(bytes[end..]);
-        if (next < bytes.Length && bytes[next] == (byte)',')
-            return new(start, next + 1);
-        int before = start - 1;
-        while (IsSpace(bytes[before]))
-            before--;
-        return bytes[before] == (byte)',' ? new(before, end) : new(start, end);
-    }
-
-    private static int IndexOfNonSpace(ReadOnlySpan<byte> bytes)
-    {
-        int index = bytes.IndexOfAnyExcept(" \t\r\n"u8);
-        return index < 0 ? bytes.Length : index;
-    }
-
-    private static bool IsSpace(byte b) => b is (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n';
 }

@@ -10,26 +10,19 @@ internal sealed class Forwarder(TimeProvider time) : IDisposable
     // One at a time: where the address changes, nothing is loaded at the old one any more.
     private HttpEndpoint? endpoint;
 
-    /// <summary>POSTs a JSON body. Expected failures, cancellation through the scope included, are values.</summary>
+    /// <summary>Expected failures, cancellation through the scope included, are values.</summary>
     /// <param name="upstream">Where to.</param>
-    /// <param name="path">Relative to the upstream's base address, such as v1/chat/completions.</param>
-    /// <param name="body">What.</param>
-    /// <param name="accept">The client's Accept header, or null.</param>
+    /// <param name="request">
+    /// All that goes on of the client's: with X-Conversation-Id llama-server would no longer notice that the client
+    /// left, and Authorization is the client's key for us.
+    /// </param>
     /// <param name="scope">Ends the request.</param>
-    public async Task<ForwardResult> PostAsync(
-        Upstream upstream, string path, RequestSplice body, string? accept, RequestScope scope)
+    public async Task<ForwardResult> SendAsync(Upstream upstream, OutgoingRequest request, RequestScope scope)
     {
-        // Nothing else of the client's goes on: with X-Conversation-Id llama-server would no longer notice that the
-        // client left, and Authorization is the client's key for us.
-        var request = new OutgoingRequest(HttpMethods.Post, path)
-        {
-            ApiKey = upstream.ApiKey,
-            Accept = accept,
-            JsonBody = body.Pieces,
-        };
         try
         {
-            return new(await EndpointAt(upstream.BaseAddress).SendAsync(request, scope.Token), null);
+            OutgoingRequest ours = request with { ApiKey = upstream.ApiKey };
+            return new(await EndpointAt(upstream.BaseAddress).SendAsync(ours, scope.Token), null);
         }
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {

@@ -34,4 +34,24 @@ internal static class JsonText
             return false;
         }
     }
+
+    /// <summary>A member of an object with the comma behind it, else the one before it.</summary>
+    public static Extent WithOneComma(ReadOnlySpan<byte> bytes, int start, int end)
+    {
+        int next = end + IndexOfNonSpace(bytes[end..]);
+        if (next < bytes.Length && bytes[next] == (byte)',')
+            return new(start, next + 1);
+        int before = start - 1;
+        while (IsSpace(bytes[before]))
+            before--;
+        return bytes[before] == (byte)',' ? new(before, end) : new(start, end);
+    }
+
+    private static int IndexOfNonSpace(ReadOnlySpan<byte> bytes)
+    {
+        int index = bytes.IndexOfAnyExcept(" \t\r\n"u8);
+        return index < 0 ? bytes.Length : index;
+    }
+
+    private static bool IsSpace(byte b) => b is (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n';
 }

@@ -4,8 +4,8 @@ namespace HotModel.Proxy;
 
 internal static partial class ProxyLog
 {
-    [ZLoggerMessage(LogLevel.Warning, "The answer of {model} in session {session} was cut: {reason}")]
-    public static partial void StreamCut(ILogger logger, string model, string session, string reason);
+    [ZLoggerMessage(LogLevel.Warning, "The answer of {model} to {request} was cut: {reason}")]
+    public static partial void AnswerCut(ILogger logger, string model, string request, string reason);
 
     [ZLoggerMessage(LogLevel.Warning, "A request to {model} has no answer: {reason}")]
     public static partial void RequestFailed(ILogger logger, string model, string reason);

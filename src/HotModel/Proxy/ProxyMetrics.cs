@@ -11,7 +11,7 @@ internal sealed class ProxyMetrics
 
     public long Requests => Interlocked.Read(ref requests);
     public long Streams => Interlocked.Read(ref streams);
-    /// <summary>Streams that the upstream or a switch ended before their answer was complete.</summary>
+    /// <summary>Answers that the upstream or a switch ended after they had begun and before they were complete.</summary>
     public long CutStreams => Interlocked.Read(ref cutStreams);
     /// <summary>Complete answers that reached the client but not the store.</summary>
     public long StoreFailures => Interlocked.Read(ref storeFailures);

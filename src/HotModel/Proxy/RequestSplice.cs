@@ -1,7 +1,11 @@
 namespace HotModel.Proxy;
 
-/// <summary>The upstream's body: the client's with the model's id, the prompt's messages, and no session.</summary>
-/// <remarks>A list of pieces of the client's body and of the stored messages: nothing is copied.</remarks>
+/// <param name="Where">In the client's body; empty where something is put in.</param>
+/// <param name="Pieces">What stands there instead.</param>
+internal readonly record struct BodyEdit(Extent Where, IReadOnlyList<ReadOnlyMemory<byte>> Pieces);
+
+/// <summary>The upstream's body: the client's with the model's id and the prompt, and without a session.</summary>
+/// <remarks>A list of pieces of the client's body, of stored messages and of our own: nothing is copied.</remarks>
 internal sealed class RequestSplice
 {
     private static readonly byte[] Comma = [(byte)','];
@@ -19,9 +23,8 @@ internal sealed class RequestSplice
     public static RequestSplice Create(
         ChatRequest request, string model, IReadOnlyList<ReadOnlyMemory<byte>> messages)
     {
-        var splice = new RequestSplice();
         byte[] quotedModel = JsonText.Quote(model);
-        var edits = new List<Edit>(3) { new(request.MessagesValue, Array(messages)) };
+        var edits = new List<BodyEdit>(3) { new(request.MessagesValue, ArrayOf(messages)) };
         if (request.ModelValue is { } modelValue)
         {
             edits.Add(new(modelValue, [quotedModel]));
@@ -34,16 +37,53 @@ internal sealed class RequestSplice
         }
         if (request.SessionProperty is { } sessionProperty)
             edits.Add(new(sessionProperty, []));
+        return Of(request.Body, edits);
+    }
 
-        int copied = 0;
-        foreach (Edit edit in edits.OrderBy(edit => edit.Where.Start))
+    /// <param name="request">What the client sent.</param>
+    /// <param name="model">The id under which the upstream knows the model.</param>
+    /// <param name="prompt">What becomes of the member that carries the instructions; null: nothing.</param>
+    public static RequestSplice Create(JsonObjectBody request, string model, PromptEdit? prompt)
+    {
+        byte[] quotedModel = JsonText.Quote(model);
+        var edits = new List<BodyEdit>(3);
+        var inserted = new List<ReadOnlyMemory<byte>>();
+        int membersLeft = request.MemberCount;
+        if (request.Model is { } named)
+            edits.Add(new(named.Value, [quotedModel]));
+        else
+            inserted.AddRange(["\"model\":"u8.ToArray(), quotedModel]);
+        if (prompt is { } change && request.Prompt is { } member)
         {
-            splice.Add(request.Body[copied..edit.Where.Start]);
+            membersLeft -= change.IsCut ? 1 : 0;
+            edits.Add(new(change.IsCut ? member.Property : member.Value, change.Value));
+        }
+        else if (prompt is { IsCut: false } added)
+        {
+            if (inserted.Count > 0)
+                inserted.Add(Comma);
+            inserted.Add(added.Name);
+            inserted.AddRange(added.Value);
+        }
+        if (inserted.Count > 0 && membersLeft > 0)
+            inserted.Add(Comma);
+        // First of those at one place: what stands behind the brace may be cut.
+        return Of(request.Body, [new(new(request.Inside, request.Inside), inserted), .. edits]);
+    }
+
+    /// <summary>A body with some places changed; they do not overlap.</summary>
+    public static RequestSplice Of(ReadOnlyMemory<byte> body, IReadOnlyList<BodyEdit> edits)
+    {
+        var splice = new RequestSplice();
+        int copied = 0;
+        foreach (BodyEdit edit in edits.OrderBy(edit => edit.Where.Start))
+        {
+            splice.Add(body[copied..edit.Where.Start]);
             foreach (ReadOnlyMemory<byte> piece in edit.Pieces)
                 splice.Add(piece);
             copied = edit.Where.End;
         }
-        splice.Add(request.Body[copied..]);
+        splice.Add(body[copied..]);
         return splice;
     }
 
@@ -56,7 +96,7 @@ internal sealed class RequestSplice
         return splice;
     }
 
-    private static List<ReadOnlyMemory<byte>> Array(IReadOnlyList<ReadOnlyMemory<byte>> messages)
+    internal static List<ReadOnlyMemory<byte>> ArrayOf(IReadOnlyList<ReadOnlyMemory<byte>> messages)
     {
         var pieces = new List<ReadOnlyMemory<byte>>(2 * messages.Count + 1) { "["u8.ToArray() };
         for (int i = 0; i < messages.Count; i++)
@@ -74,6 +114,4 @@ internal sealed class RequestSplice
         if (!piece.IsEmpty)
             pieces.Add(piece);
     }
-
-    private readonly record struct Edit(Extent Where, IReadOnlyList<ReadOnlyMemory<byte>> Pieces);
 }

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Text.Json;
+using HotModel.Api;
 
 namespace HotModel.Proxy;
 
@@ -27,8 +27,13 @@ internal readonly record struct RelayResult(RelayEnd End, ForwardError? Error);
 /// there: no client can use it earlier, and so a stream that breaks off ends at a line, and text that is not of an
 /// event stream never reaches the client.
 /// </remarks>
+/// <param name="upstream">The body of the upstream's answer.</param>
+/// <param name="client">Where it goes.</param>
+/// <param name="scope">Ends it.</param>
+/// <param name="answer">Reads the events; null: then the upstream's proper end is what makes the answer whole.</param>
+/// <param name="silenceLimit">Between two arrivals.</param>
 internal sealed class SseRelay(
-    Stream upstream, PipeWriter client, RequestScope scope, AnswerCollector answer, TimeSpan silenceLimit)
+    Stream upstream, PipeWriter client, RequestScope scope, AnswerCollector? answer, TimeSpan silenceLimit)
 {
     /// <summary>llama-server sends a comment every 30 s at work; others may be silent over a long prompt.</summary>
     public static readonly TimeSpan DefaultSilenceLimit = TimeSpan.FromMinutes(10);
@@ -68,7 +73,7 @@ internal sealed class SseRelay(
             }
             int ready = read == 0 ? TakeRest() : isDirect ? TakeDirect(free.Span[..read]) : TakeCarried(read);
             hasEnded = read == 0 || scanner.IsForeign || error is not null;
-            if (!isComplete && !answer.HasError && (scanner.IsDone || (hasEnded && HasEndedWell)))
+            if (!isComplete && !scanner.HasError && (scanner.IsDone || (hasEnded && HasEndedWell)))
             {
                 isComplete = true;
                 onComplete();
@@ -78,32 +83,17 @@ internal sealed class SseRelay(
                 return new(isComplete ? RelayEnd.Complete : end, error);
         }
         return isComplete ? new(RelayEnd.Complete, null)
-            : answer.HasError ? new(RelayEnd.CutByUpstreamError, null)
+            : scanner.HasError ? new(RelayEnd.CutByUpstreamError, null)
             : error is { Culprit: Culprit.Client } ? new(RelayEnd.ClientGone, null)
             : new(RelayEnd.Cut, error ?? Early());
     }
 
     /// <summary>Ends a cut stream so that clients see an error and not a short answer.</summary>
-    /// <remarks>
-    /// The OpenAI SDKs for Python and JavaScript raise an API error on an event with "error". There is no [DONE] after
-    /// it: a client that only looks for that, or for a finish_reason, must not take the answer for whole.
-    /// </remarks>
-    public async Task WriteErrorAsync(ForwardError reason)
+    public async Task WriteErrorAsync(ForwardError reason, ErrorShape shape)
     {
         if (scanner.IsInsideEvent)
             client.Write("\n"u8);
-        client.Write("data: "u8);
-        using (var json = new Utf8JsonWriter(client, ReadableJson.WriterOptions))
-        {
-            json.WriteStartObject();
-            json.WriteStartObject("error"u8);
-            json.WriteString("message"u8, reason.Message);
-            json.WriteString("type"u8, "upstream_error"u8);
-            json.WriteString("code"u8, reason.Code);
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-        client.Write("\n\n"u8);
+        StreamError.Write(client, reason, shape);
         await client.FlushAsync();
     }
 
@@ -112,9 +102,11 @@ internal sealed class SseRelay(
     /// Where it broke off there or ended within a line, the chunk with the usage may be missing, and the client cannot
     /// know unless it is told.
     /// A client that left behind the last finish_reason took what it wanted.
+    /// Streams whose events nobody reads have a mark of their own API, or none.
     /// </remarks>
-    private bool HasEndedWell =>
-        answer.IsFinished && !scanner.IsForeign && (error is null or { Culprit: Culprit.Client });
+    private bool HasEndedWell => !scanner.IsForeign && (answer is null
+        ? error is null
+        : answer.IsFinished && (error is null or { Culprit: Culprit.Client }));
 
     private int TakeDirect(ReadOnlySpan<byte> arrived)
     {
@@ -156,7 +148,7 @@ internal sealed class SseRelay(
         int whole = scanner.ScanEnd(carry.AsSpan(0, carried));
         if (whole < carried)
             error = Early();
-        if (!scanner.IsDone && !answer.IsFinished)
+        if (!scanner.IsDone && answer is not { IsFinished: true })
             return 0;
         client.Write(carry.AsSpan(0, whole));
         return whole;

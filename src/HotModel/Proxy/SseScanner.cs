@@ -1,12 +1,15 @@
 namespace HotModel.Proxy;
 
 /// <summary>Reads the lines of an event stream in passing.</summary>
-internal sealed class SseScanner(AnswerCollector answer)
+/// <param name="answer">Reads the events; null: nobody does, and a look at how each line begins is all.</param>
+internal sealed class SseScanner(AnswerCollector? answer)
 {
     /// <summary>The stream's own end mark was read.</summary>
     public bool IsDone { get; private set; }
     /// <summary>The next line is no line of an event stream, and none is read after it.</summary>
     public bool IsForeign { get; private set; }
+    /// <summary>The upstream itself said that it failed.</summary>
+    public bool HasError { get; private set; }
     /// <summary>The last line read belongs to an event that a blank line has yet to end.</summary>
     public bool IsInsideEvent { get; private set; }
 
@@ -35,7 +38,8 @@ internal sealed class SseScanner(AnswerCollector answer)
     public int ScanEnd(ReadOnlySpan<byte> rest)
     {
         // The beginning of an event that was cut off belongs to no answer.
-        bool isCut = rest.StartsWith("data:"u8) && !IsEndMark(Value(rest)) && !JsonText.IsSound(Value(rest));
+        bool isCut = answer is null ? !IsEndMark(Value(rest))
+            : rest.StartsWith("data:"u8) && !IsEndMark(Value(rest)) && !JsonText.IsSound(Value(rest));
         bool wasInsideEvent = IsInsideEvent;
         bool isWhole = !rest.IsEmpty && !IsForeign && !isCut && Line(rest);
         // The client gets it only when the answer is complete with it, and then nothing comes after it.
@@ -66,9 +70,11 @@ internal sealed class SseScanner(AnswerCollector answer)
         }
         IsInsideEvent = true;
         if (isError)
-            answer.MarkError();
+            HasError = true;
         else if (isData && colon >= 0 && !IsDone)
             Data(Value(line));
+        else if (answer is null && field.SequenceEqual("event"u8) && Value(line).SequenceEqual("error"u8))
+            HasError = true;
         return true;
     }
 
@@ -76,8 +82,16 @@ internal sealed class SseScanner(AnswerCollector answer)
     {
         if (IsEndMark(value))
             IsDone = true;
+        else if (answer is null)
+            HasError |= value.StartsWith("{\"error\":"u8);
         else if (!value.IsEmpty)
-            answer.Read(value);
+            Read(answer, value);
+    }
+
+    private void Read(AnswerCollector collector, ReadOnlySpan<byte> value)
+    {
+        collector.Read(value);
+        HasError |= collector.HasError;
     }
 
     private static ReadOnlySpan<byte> Value(ReadOnlySpan<byte> line) =>

@@ -32,7 +32,8 @@ internal sealed class UpstreamTokenCounter(
 
     private async Task<ReadOnlyMemory<byte>?> AskAsync(string path, RequestSplice body, RequestScope scope)
     {
-        ForwardResult result = await forwarder.PostAsync(upstream, path, body, accept: null, scope);
+        var question = new OutgoingRequest(HttpMethods.Post, UpstreamTarget.Of(path, query: null)) { Body = body.Pieces };
+        ForwardResult result = await forwarder.SendAsync(upstream, question, scope);
         using HttpReply? reply = result.Reply;
         if (reply is not { IsSuccess: true })
             return null;

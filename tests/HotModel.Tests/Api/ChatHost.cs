@@ -18,7 +18,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace HotModel.Tests.Api;
 
-/// <summary>The chat endpoint on a real server, before a real upstream that does what the test says.</summary>
+/// <summary>All relayed routes on a real server, before a real upstream that does what the test says.</summary>
 internal sealed class ChatHost : IAsyncDisposable
 {
     private readonly string stateDirectory = Directory.CreateTempSubdirectory("hotmodel-chat").FullName;
@@ -42,41 +42,61 @@ internal sealed class ChatHost : IAsyncDisposable
     public Func<Stream, Stream>? WrapFirstBody { get; set; }
     /// <summary>Called for each request that is let in, with how many were before it.</summary>
     public Action<int>? OnEntering { get; set; }
+    /// <summary>One of the leases came back with the proof that the model works.</summary>
+    public bool Answered { get; private set; }
     public int Leases => Volatile.Read(ref leases);
     /// <summary>Bodies that the upstream got.</summary>
     public List<string> Forwarded { get; } = [];
+    public List<byte[]> ForwardedBytes { get; } = [];
+    /// <summary>Method, path and query of what the upstream got.</summary>
+    public List<string> ForwardedTargets { get; } = [];
     public Dictionary<string, string?> ForwardedHeaders { get; private set; } = [];
 
     public static async Task<ChatHost> StartAsync(
-        RequestDelegate upstream, TimeProvider? time = null, SessionConfig? session = null, long maxBodyBytes = 1 << 20)
+        RequestDelegate upstream, TimeProvider? time = null, SessionConfig? session = null, long maxBodyBytes = 1 << 20,
+        PresetConfig? preset = null)
     {
         time ??= TimeProvider.System;
         var host = new ChatHost();
         host.upstreamApp = await ServeAsync(async context =>
         {
-            using var reader = new StreamReader(context.Request.Body);
-            string body = await reader.ReadToEndAsync();
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body);
             lock (host.Forwarded)
-                host.Forwarded.Add(body);
+            {
+                host.ForwardedBytes.Add(body.ToArray());
+                host.Forwarded.Add(Encoding.UTF8.GetString(body.ToArray()));
+                host.ForwardedTargets.Add(
+                    $"{context.Request.Method} {context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget}");
+            }
             host.ForwardedHeaders = context.Request.Headers.ToDictionary(h => h.Key, h => (string?)h.Value);
             await upstream(context);
         });
         host.Upstream = new(AddressOf(host.upstreamApp), "upstream-id", "our-key");
-        HotModelConfig config = Config(session, maxBodyBytes);
+        HotModelConfig config = Config(session, maxBodyBytes, preset);
         host.Store = SessionStore.Open(host.stateDirectory, config.Session, time);
-        var exchange = new ChatExchange(host.forwarder, host.Metrics, NullLogger<ChatExchange>.Instance);
-        var endpoint = new ChatEndpoint(
-            config, new Conversations(host.Store, time), host.EnterAsync, host.forwarder, exchange, host.Metrics, time,
-            NullLogger<ChatEndpoint>.Instance);
-        host.app = await ServeAsync(context =>
+        var streams = new StreamExchange(host.Metrics, NullLogger<StreamExchange>.Instance);
+        var admissions = new Admissions(host.EnterAsync, host.Metrics, time, NullLogger<Admissions>.Instance);
+        var chat = new ChatEndpoint(
+            config, new Conversations(host.Store, time), admissions, host.forwarder,
+            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), time);
+        var relay = new RelayEndpoint(config, admissions,
+            new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance));
+        host.app = await ServeAsync(app =>
         {
-            if (host.WrapFirstBody is { } wrap)
+            app.Use((context, next) =>
             {
-                host.WrapFirstBody = null;
-                var body = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
-                context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(wrap(body.Stream), body));
-            }
-            return endpoint.HandleAsync(context);
+                if (host.WrapFirstBody is { } wrap)
+                {
+                    host.WrapFirstBody = null;
+                    var body = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+                    context.Features.Set<IHttpResponseBodyFeature>(
+                        new StreamResponseBodyFeature(wrap(body.Stream), body));
+                }
+                return next(context);
+            });
+            app.Use(RequestGate.PassAsync);
+            RelayRouting.Map(app, chat, relay);
         });
         // A client that leaves does so at once, instead of reading on for a while to save its connection.
         host.Client = new(new SocketsHttpHandler { MaxResponseDrainSize = 0 }) { BaseAddress = AddressOf(host.app) };
@@ -104,8 +124,15 @@ internal sealed class ChatHost : IAsyncDisposable
         string body, string contentType = "application/json", CancellationToken cancel = default,
         params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions");
-        request.Content = new StringContent(body, Encoding.UTF8, contentType);
+        using var content = new StringContent(body, Encoding.UTF8, contentType);
+        return await SendAsync(HttpMethod.Post, "/v1/chat/completions", content, cancel, headers);
+    }
+
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string target, HttpContent? content = null, CancellationToken cancel = default,
+        params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(method, target) { Content = content };
         foreach ((string name, string value) in headers)
             request.Headers.TryAddWithoutValidation(name, value);
         return await Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
@@ -133,20 +160,23 @@ internal sealed class ChatHost : IAsyncDisposable
             return new(new Admission(null, Refusal));
         OnEntering?.Invoke(entered++);
         Interlocked.Increment(ref leases);
-        return new(new Admission(new ModelLease(Model, Upstream, _ =>
+        return new(new Admission(new ModelLease(Model, Upstream, lease =>
         {
+            Answered |= lease.Answered;
             Interlocked.Decrement(ref leases);
             leaseReturned.TrySetResult();
         }, leaseAborted.Token), null));
     }
 
-    public static async Task<WebApplication> ServeAsync(RequestDelegate handler)
+    public static Task<WebApplication> ServeAsync(RequestDelegate handler) => ServeAsync(app => app.Run(handler));
+
+    public static async Task<WebApplication> ServeAsync(Action<WebApplication> map)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         WebApplication app = builder.Build();
-        app.Run(handler);
+        map(app);
         await app.StartAsync();
         return app;
     }
@@ -154,13 +184,14 @@ internal sealed class ChatHost : IAsyncDisposable
     public static Uri AddressOf(WebApplication app) => new(
         app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First() + "/");
 
-    private static HotModelConfig Config(SessionConfig? session, long maxBodyBytes)
+    private static HotModelConfig Config(SessionConfig? session, long maxBodyBytes, PresetConfig? preset)
     {
         HotModelConfig config = TestConfig.Create();
         return config with
         {
             Server = config.Server with { MaxBodyBytes = maxBodyBytes },
             Session = session ?? config.Session,
+            Preset = preset ?? config.Preset,
         };
     }
 }

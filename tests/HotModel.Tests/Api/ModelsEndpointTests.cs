@@ -6,25 +6,43 @@ namespace HotModel.Tests.Api;
 
 public class ModelsEndpointTests
 {
-    [Fact]
-    public async Task Models_are_listed_sorted_and_found_by_name()
+    private static async Task<(WebApplication App, HttpClient Client)> ServeAsync(string? active)
     {
-        var endpoint = new ModelsEndpoint(["b", "a/x:Q8", "B"]);
-        await using WebApplication app = await ChatHost.ServeAsync(context =>
-        {
-            if (context.Request.Path == "/v1/models")
-                return endpoint.ListAsync(context);
-            context.Request.RouteValues["id"] = context.Request.Path.Value!["/v1/models/".Length..];
-            return endpoint.GetAsync(context);
-        });
-        using var client = new HttpClient { BaseAddress = ChatHost.AddressOf(app) };
+        WebApplication app = await ChatHost.ServeAsync(
+            app => new ModelsEndpoint(["b", "a/x:Q8", "B"], () => active).Map(app));
+        return (app, new HttpClient { BaseAddress = ChatHost.AddressOf(app) });
+    }
+
+    [Theory]
+    [InlineData("/v1/models")]
+    [InlineData("/models")]
+    public async Task Models_are_listed_sorted_and_found_by_name(string path)
+    {
+        (WebApplication app, HttpClient client) = await ServeAsync(null);
+        await using var _ = app;
+        using var __ = client;
 
         Assert.Equal(
             """{"object":"list","data":[{"id":"B","object":"model","owned_by":"hotmodel"},{"id":"a/x:Q8","object":"model","owned_by":"hotmodel"},{"id":"b","object":"model","owned_by":"hotmodel"}]}""",
-            await client.GetStringAsync("/v1/models"));
-        Assert.Equal("""{"id":"a/x:Q8","object":"model","owned_by":"hotmodel"}""", await client.GetStringAsync("/v1/models/a/x:Q8"));
-        using HttpResponseMessage missing = await client.GetAsync("/v1/models/c");
+            await client.GetStringAsync(path));
+        Assert.Equal("""{"id":"a/x:Q8","object":"model","owned_by":"hotmodel"}""", await client.GetStringAsync(path + "/a/x:Q8"));
+        using HttpResponseMessage missing = await client.GetAsync(path + "/c");
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
         Assert.Contains("Configured are: B, a/x:Q8, b.", await missing.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("b", 200, "\"id\":\"b\"")]
+    [InlineData(null, 404, "\"code\":\"no_active_model\"")]
+    public async Task Model_active_is_the_one_that_answers(string? active, int status, string part)
+    {
+        (WebApplication app, HttpClient client) = await ServeAsync(active);
+        await using var _ = app;
+        using var __ = client;
+
+        using HttpResponseMessage response = await client.GetAsync("/v1/models/active");
+
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Contains(part, await response.Content.ReadAsStringAsync());
     }
 }

@@ -9,7 +9,7 @@ public class HttpEndpointTests
     private const string Chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nTrailer: t\r\n\r\n";
     private static readonly OutgoingRequest Get = new("GET", "x");
-    private static readonly OutgoingRequest Post = new("POST", "x") { JsonBody = ["{}"u8.ToArray()] };
+    private static readonly OutgoingRequest Post = new("POST", "x") { Body = ["{}"u8.ToArray()] };
 
     [Theory]
     [InlineData(Hello, "hello")]
@@ -169,7 +169,7 @@ public class HttpEndpointTests
         ReadOnlyMemory<byte> text = Encoding.ASCII.GetBytes(body);
         var request = new OutgoingRequest("POST", "x")
         {
-            JsonBody =
+            Body =
             [
                 text[..3], text[3..9], text[9..20_000], text[20_000..20_001], text[20_001..2_000_000],
                 text[2_000_000..],

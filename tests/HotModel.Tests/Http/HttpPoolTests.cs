@@ -9,7 +9,7 @@ public class HttpPoolTests
 {
     private const string Hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     private static readonly OutgoingRequest Get = new("GET", "x");
-    private static readonly OutgoingRequest Post = new("POST", "x") { JsonBody = ["{}"u8.ToArray()] };
+    private static readonly OutgoingRequest Post = new("POST", "x") { Body = ["{}"u8.ToArray()] };
 
     [Fact]
     public async Task Nobody_listens_is_a_failure_to_connect()
@@ -177,7 +177,7 @@ public class HttpPoolTests
 
         var failure = await Assert.ThrowsAsync<HttpFailure>(async () =>
         {
-            await connection.SendAsync(Post.WriteHead(address), Post.JsonBody!, CancellationToken.None);
+            await connection.SendAsync(Post.WriteHead(address), Post.Body!, CancellationToken.None);
             await connection.ReadHeadAsync(CancellationToken.None);
         });
 
@@ -193,7 +193,7 @@ public class HttpPoolTests
             await connection.SendAsync("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
         });
         using var endpoint = new HttpEndpoint(server.Address, TimeProvider.System);
-        var request = new OutgoingRequest("POST", "x") { JsonBody = [new byte[64 << 20]] };
+        var request = new OutgoingRequest("POST", "x") { Body = [new byte[64 << 20]] };
 
         using HttpReply reply = await endpoint.SendAsync(request, CancellationToken.None);
 

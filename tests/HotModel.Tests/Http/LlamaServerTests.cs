@@ -60,7 +60,7 @@ public class LlamaServerTests
         new("POST", "v1/chat/completions")
         {
             ApiKey = upstream.ApiKey,
-            JsonBody =
+            Body =
         [
             Encoding.UTF8.GetBytes($"{{\"model\":\"{upstream.Model}\",\"max_tokens\":{tokens},\"stream\":{stream},"),
             "\"ignore_eos\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"u8.ToArray(),

@@ -14,7 +14,7 @@ public class OutgoingRequestTests
         {
             ApiKey = "key",
             Accept = "text/event-stream",
-            JsonBody = ["{}"u8.ToArray(), "12345678"u8.ToArray()],
+            Body = ["{}"u8.ToArray(), "12345678"u8.ToArray()],
         };
 
         Assert.Equal("POST /base/v1/x?y=%20 HTTP/1.1\r\nHost: [::1]:8080\r\nAuthorization: Bearer key\r\n"

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Text;
+using HotModel.Api;
 using HotModel.Proxy;
 
 namespace HotModel.Tests.Proxy;
@@ -243,6 +244,51 @@ public class SseRelayTests
         Assert.Contains(text, relayed.Message);
     }
 
+    /// <summary>As llama-server's other APIs end their streams: without a mark.</summary>
+    [Fact]
+    public async Task Run_without_a_collector_every_cut_gives_the_same_bytes_and_only_the_end_of_a_line_is_whole()
+    {
+        const string stream = ": ping\n\nevent: a\r\ndata: {\"b\":1}\r\n\r\ndata: {\"stop\":true}\n\n";
+        byte[] bytes = Encoding.UTF8.GetBytes(stream);
+        for (int at = 0; at <= bytes.Length; at++)
+        {
+            Relayed split = await RelayAsync(new ScriptedStream([bytes[..at], bytes[at..]]), isRead: false);
+            Assert.Equal((stream, RelayEnd.Complete, 1), (split.Text, split.Result.End, split.Completions));
+
+            string whole = stream[..(stream.LastIndexOf('\n', Math.Max(at - 1, 0)) + 1)];
+            whole = at == 0 ? "" : whole;
+            Relayed ended = await RelayAsync(new ScriptedStream([bytes[..at]]), isRead: false);
+            Assert.StartsWith(whole, ended.Text, StringComparison.Ordinal);
+            Assert.Equal(whole.Length == at ? RelayEnd.Complete : RelayEnd.Cut, ended.Result.End);
+
+            Relayed died = await RelayAsync(new ScriptedStream([bytes[..at]], new IOException("reset")), isRead: false);
+            Assert.StartsWith(whole, died.Text, StringComparison.Ordinal);
+            AssertEndsWithError(died.Text.Replace("\r", "", StringComparison.Ordinal), "upstream_cut");
+            Assert.Equal((RelayEnd.Cut, 0), (died.Result.End, died.Completions));
+        }
+    }
+
+    [Theory]
+    [InlineData("data: {}\n\ndata: [DONE]", null, "Complete")]
+    [InlineData("data: {}\n\ndata: [DONE]\n\n", "reset", "Complete")]
+    [InlineData("data: {}\n\nproxy error: x", null, "Cut")]
+    [InlineData("data: {}\n\nproxy error: x\n", null, "Cut")]
+    [InlineData("event: error\ndata: {}\n\n", null, "CutByUpstreamError")]
+    [InlineData("error: {}\n\n", null, "CutByUpstreamError")]
+    [InlineData("data: {\"error\":{}}\n\ndata: [DONE]\n\n", null, "CutByUpstreamError")]
+    [InlineData("data: {\"content\":\"{\\\"error\\\":\"}\n\n", null, "Complete")]
+    public async Task Run_without_a_collector_ends(string stream, string? failure, string end)
+    {
+        Relayed relayed = await RelayAsync(
+            new ScriptedStream([Encoding.UTF8.GetBytes(stream)], failure is null ? null : new IOException(failure)), isRead: false);
+
+        Assert.Equal(end, relayed.Result.End.ToString());
+        if (end != "Cut")
+            Assert.Equal(stream, relayed.Text);
+        else
+            Assert.DoesNotContain("proxy error", relayed.Text, StringComparison.Ordinal);
+    }
+
     private static void AssertEndsWithError(string text, string code)
     {
         string[] events = text.Split("\n\n");
@@ -254,17 +300,17 @@ public class SseRelayTests
 
     private static IEnumerable<byte[]> Chunks(byte[] bytes, int size) => bytes.Chunk(size);
 
-    private static async Task<Relayed> RelayAsync(Stream upstream)
+    private static async Task<Relayed> RelayAsync(Stream upstream, bool isRead = true)
     {
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
-        var answer = new AnswerCollector();
+        AnswerCollector? answer = isRead ? new AnswerCollector() : null;
         using var scope = new RequestScope(TimeProvider.System, default, default);
         var relay = new SseRelay(upstream, pipe.Writer, scope, answer, TimeSpan.FromMinutes(1));
         byte[]? message = null;
         int completions = 0;
-        RelayResult result = await relay.RunAsync(() => (message, completions) = (answer.BuildMessage(), completions + 1));
+        RelayResult result = await relay.RunAsync(() => (message, completions) = (answer?.BuildMessage(), completions + 1));
         if (result.End == RelayEnd.Cut)
-            await relay.WriteErrorAsync(result.Error!);
+            await relay.WriteErrorAsync(result.Error!, ErrorShape.OpenAi);
         await pipe.Writer.CompleteAsync();
         using var text = new MemoryStream();
         await pipe.Reader.CopyToAsync(text);

@@ -1,0 +1,78 @@
+using HotModel.Proxy;
+using HotModel.Switching;
+
+namespace HotModel.Api;
+
+/// <summary>Lets requests to the model, one lease for each try.</summary>
+internal sealed class Admissions(
+    Func<CancellationToken, ValueTask<Admission>> enter, ProxyMetrics metrics, TimeProvider time,
+    ILogger<Admissions> logger)
+{
+    /// <summary>A request whose model was lost before it answered is sent once more; it may be what kills it.</summary>
+    private const int SendLimit = 2;
+    /// <summary>The death of a process is known within milliseconds; a server without events is looked at every second.</summary>
+    private static readonly TimeSpan LossNoticeLimit = TimeSpan.FromSeconds(3);
+
+    /// <summary>Counts a request, and ends it quietly where its client leaves.</summary>
+    public async Task ServeAsync(HttpContext context, Func<Task> answer)
+    {
+        metrics.CountRequest();
+        try
+        {
+            await answer();
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException
+            && context.RequestAborted.IsCancellationRequested)
+        {
+            ProxyLog.ClientLeft(logger, context.TraceIdentifier);
+        }
+    }
+
+    /// <summary>Returns when the client has been answered, whatever it was.</summary>
+    /// <param name="context">The client's request.</param>
+    /// <param name="send">Null: the client has been answered. Else it has not been sent anything yet.</param>
+    public async Task SendAsync(HttpContext context, Func<ModelLease, RequestScope, Task<ForwardError?>> send)
+    {
+        CancellationToken clientGone = context.RequestAborted;
+        for (int sends = 1; ; sends++)
+        {
+            Admission admission = await enter(clientGone);
+            if (admission.Lease is not { } admitted)
+            {
+                await ApiError.WriteAsync(context.Response, admission.Refusal!);
+                return;
+            }
+            using ModelLease lease = admitted;
+            using var scope = new RequestScope(time, clientGone, lease.Aborted);
+            if (await send(lease, scope) is not { } error)
+                return;
+            if (error.Culprit == Culprit.Client)
+                throw new OperationCanceledException(clientGone);
+            if (sends < SendLimit && await IsTakenAwayAsync(lease, clientGone))
+                continue;
+            ProxyLog.RequestFailed(logger, lease.Model, error.Message);
+            lease.Dispose();
+            await ApiError.WriteAsync(context.Response, error);
+            return;
+        }
+    }
+
+    /// <summary>
+    /// Whether the model is lost, or was taken by a forced switch, so that the request waits in line for the next one.
+    /// A death is seen here first; once the switch loop has seen it too, the lease is aborted.
+    /// </summary>
+    private async Task<bool> IsTakenAwayAsync(ModelLease lease, CancellationToken clientGone)
+    {
+        lease.ReportSilent();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(lease.Aborted, clientGone);
+        try
+        {
+            await Task.Delay(LossNoticeLimit, time, either.Token);
+            return false;
+        }
+        catch (OperationCanceledException) when (!clientGone.IsCancellationRequested)
+        {
+            return true;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using HotModel.Configuration;
+using HotModel.Proxy;
+
+namespace HotModel.Api;
+
+/// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
+internal sealed class RelayEndpoint(HotModelConfig config, Admissions admissions, RelayExchange exchange)
+{
+    private readonly PresetPrompt preset = new(config.Preset);
+
+    /// <param name="context">The client's request.</param>
+    /// <param name="route">The row of the table.</param>
+    /// <param name="path">The one of its paths that was asked for.</param>
+    public Task HandleAsync(HttpContext context, RelayedRoute route, string path) => admissions.ServeAsync(context, async () =>
+    {
+        ReadOnlyMemory<byte> body = default;
+        if (route.HasBody)
+        {
+            if (await ClientRequest.ReadBodyAsync(context, route.Model, config.Server.MaxBodyBytes) is not { } read)
+                return;
+            body = read;
+        }
+        var request = new RelayedRequest(route, PathOf(context, path), context.Request, body, preset);
+        await admissions.SendAsync(context, (lease, scope) => exchange.RunAsync(context, request, lease, scope));
+    });
+
+    private static string PathOf(HttpContext context, string path)
+    {
+        string relative = path[1..];
+        return context.Request.RouteValues["id"] is string id
+            ? relative.Replace("{id}", Uri.EscapeDataString(id), StringComparison.Ordinal)
+            : relative;
+    }
+}

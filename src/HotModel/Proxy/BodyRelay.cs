@@ -1,0 +1,64 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using HotModel.Http;
+
+namespace HotModel.Proxy;
+
+/// <summary>Passes a body on as it comes, at the pace of the slower side.</summary>
+internal sealed class BodyRelay(Stream upstream, PipeWriter client, RequestScope scope, TimeSpan silenceLimit)
+{
+    private const int MinReadBytes = 4 << 10;
+
+    public long RelayedBytes { get; private set; }
+
+    /// <param name="start">What was read of it before.</param>
+    public async Task<RelayResult> RunAsync(ReadOnlyMemory<byte> start)
+    {
+        client.Write(start.Span);
+        RelayedBytes = start.Length;
+        while (true)
+        {
+            if (await FlushAsync() is { } end)
+                return new(end, ForwardError.Of(scope, ForwardStage.ResponseBody));
+            scope.ExpectBytesWithin(silenceLimit);
+            int read;
+            try
+            {
+                read = await upstream.ReadAsync(client.GetMemory(MinReadBytes), scope.Token);
+            }
+            catch (Exception e) when (e is HttpFailure or OperationCanceledException)
+            {
+                return new(
+                    scope.Cause == EndCause.ClientGone ? RelayEnd.ClientGone : RelayEnd.Cut,
+                    ForwardError.Of(scope, ForwardStage.ResponseBody) ?? BrokenOff);
+            }
+            if (read == 0)
+                return new(RelayEnd.Complete, null);
+            client.Advance(read);
+            RelayedBytes += read;
+        }
+    }
+
+    public static readonly ForwardError BrokenOff = new(ForwardStage.ResponseBody, Culprit.Upstream,
+        "The model's server broke off its answer; send the request again.");
+
+    /// <summary>Null when the client has taken the bytes or has room for them.</summary>
+    private async ValueTask<RelayEnd?> FlushAsync()
+    {
+        // Without a token: cancelling a flush makes Kestrel abort the connection, even one that has room.
+        ValueTask<FlushResult> flush = client.FlushAsync();
+        if (flush.IsCompletedSuccessfully)
+            return flush.Result.IsCompleted ? RelayEnd.ClientGone : null;
+        // The client is slower than the model. That is not the model's silence.
+        scope.ExpectBytesWithin(Timeout.InfiniteTimeSpan);
+        try
+        {
+            FlushResult result = await flush.AsTask().WaitAsync(scope.Token);
+            return result.IsCompleted ? RelayEnd.ClientGone : null;
+        }
+        catch (OperationCanceledException)
+        {
+            return scope.Cause == EndCause.ClientGone ? RelayEnd.ClientGone : RelayEnd.ClientBlocked;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Text;
+
+namespace HotModel.Proxy;
+
+/// <summary>A form with files (RFC 7578), and where in it the model is named.</summary>
+internal sealed record FormBody
+{
+    public required ReadOnlyMemory<byte> Body { get; init; }
+    public required ReadOnlyMemory<byte> Boundary { get; init; }
+    /// <summary>Where the first part's delimiter line begins.</summary>
+    public required int FirstPart { get; init; }
+    /// <summary>The values of all fields "model".</summary>
+    public required IReadOnlyList<Extent> ModelValues { get; init; }
+
+    /// <summary>Null where it is no such form: llama-server says best what is wrong with it.</summary>
+    public static FormBody? Read(ReadOnlyMemory<byte> body, string contentType)
+    {
+        if (BoundaryOf(contentType) is not { Length: > 0 } boundary)
+            return null;
+        ReadOnlySpan<byte> bytes = body.Span;
+        byte[] delimiter = [.. "\r\n--"u8, .. Encoding.Latin1.GetBytes(boundary)];
+        // The first delimiter may stand at the very beginning, without a line end before it.
+        int first = bytes.StartsWith(delimiter.AsSpan(2)) ? -2 : bytes.IndexOf(delimiter);
+        if (first == -1)
+            return null;
+        var values = new List<Extent>(1);
+        int at = first + delimiter.Length;
+        while (!bytes[at..].StartsWith("--"u8))
+        {
+            int headers = bytes[at..].IndexOf("\r\n"u8);
+            int headersEnd = headers < 0 ? -1 : bytes[(at + headers)..].IndexOf("\r\n\r\n"u8);
+            if (headersEnd < 0)
+                return null;
+            ReadOnlySpan<byte> lines = bytes.Slice(at + headers, headersEnd);
+            int start = at + headers + headersEnd + 4;
+            // An empty value: its delimiter's line end is the one behind the headers.
+            int length = bytes[(start - 2)..].IndexOf(delimiter) - 2;
+            if (length == -3)
+                return null;
+            if (NameOf(lines) == "model")
+                values.Add(new(start, start + Math.Max(length, 0)));
+            at = start + length + delimiter.Length;
+        }
+        return new FormBody
+        {
+            Body = body,
+            Boundary = delimiter.AsMemory(2),
+            FirstPart = first + 2,
+            ModelValues = values,
+        };
+    }
+
+    /// <summary>The form with that model and no other.</summary>
+    public RequestSplice WithModel(string model)
+    {
+        byte[] name = Encoding.UTF8.GetBytes(model);
+        if (ModelValues.Count > 0)
+            return RequestSplice.Of(Body, [.. ModelValues.Select(value => new BodyEdit(value, [name]))]);
+        byte[] part = [.. Boundary.Span, .. "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n"u8, .. name, .. "\r\n"u8];
+        return RequestSplice.Of(Body, [new(new(FirstPart, FirstPart), [part])]);
+    }
+
+    private static string? BoundaryOf(string contentType)
+    {
+        int semicolon = contentType.IndexOf(';', StringComparison.Ordinal);
+        return semicolon < 0 ? null : Parameter(contentType.AsSpan(semicolon), "boundary");
+    }
+
+    private static string? NameOf(ReadOnlySpan<byte> headers)
+    {
+        foreach (Range range in headers.Split("\r\n"u8))
+        {
+            ReadOnlySpan<byte> line = headers[range];
+            if (!Ascii.EqualsIgnoreCase(line[..Math.Min(line.Length, 20)], "content-disposition:"u8))
+                continue;
+            string text = Encoding.Latin1.GetString(line);
+            int semicolon = text.IndexOf(';', StringComparison.Ordinal);
+            return semicolon < 0 ? null : Parameter(text.AsSpan(semicolon), "name");
+        }
+        return null;
+    }
+
+    /// <summary>The value of one of ";name=value" or ";name=\"value\"".</summary>
+    private static string? Parameter(ReadOnlySpan<char> rest, ReadOnlySpan<char> wanted)
+    {
+        while (!rest.IsEmpty)
+        {
+            rest = rest[1..].TrimStart();
+            int equals = rest.IndexOf('=');
+            if (equals < 0)
+                return null;
+            ReadOnlySpan<char> name = rest[..equals].Trim();
+            rest = rest[(equals + 1)..].TrimStart();
+            bool isQuoted = rest.StartsWith("\"");
+            rest = isQuoted ? rest[1..] : rest;
+            int end = rest.IndexOf(isQuoted ? '"' : ';');
+            ReadOnlySpan<char> value = end < 0 ? rest : rest[..end];
+            if (name.Equals(wanted, StringComparison.OrdinalIgnoreCase))
+                return (isQuoted ? value : value.Trim()).ToString();
+            int next = end < 0 ? -1 : rest[end..].IndexOf(';');
+            rest = next < 0 ? [] : rest[(end + next)..];
+        }
+        return null;
+    }
+}

@@ -1,0 +1,63 @@
+using HotModel.Api;
+using HotModel.Http;
+using HotModel.Switching;
+
+namespace HotModel.Proxy;
+
+/// <summary>What a relayed stream is for.</summary>
+internal sealed record StreamUse
+{
+    /// <summary>For the log: the session, or the route.</summary>
+    public required string Request { get; init; }
+    /// <summary>Null: nobody reads the answer but the client.</summary>
+    public AnswerCollector? Answer { get; init; }
+    public ErrorShape Errors { get; init; } = ErrorShape.OpenAi;
+    /// <summary>Called once, when the answer is whole and before the client can see that it is.</summary>
+    public Action? OnComplete { get; init; }
+    /// <summary>Called when nothing more comes: gives back what others wait for.</summary>
+    public Action? OnEnd { get; init; }
+}
+
+/// <summary>Brings an event stream to the client, and what becomes of it to the counts, the log and the lease.</summary>
+internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchange> logger, TimeSpan? silenceLimit = null)
+{
+    public static bool Takes(HttpReply upstream) =>
+        upstream.Status == StatusCodes.Status200OK && upstream.IsOfType("text/event-stream");
+
+    public async Task RelayAsync(
+        HttpContext context, HttpReply upstream, ModelLease lease, RequestScope scope, StreamUse use)
+    {
+        metrics.CountStream();
+        HttpResponse response = context.Response;
+        response.ContentType = upstream.ContentType;
+        response.Headers.CacheControl = "no-cache";
+        response.Headers["X-Accel-Buffering"] = "no";
+        // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
+        await response.StartAsync(CancellationToken.None);
+        await response.BodyWriter.FlushAsync(CancellationToken.None);
+
+        var relay = new SseRelay(
+            upstream.Body, response.BodyWriter, scope, use.Answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
+        RelayResult result = await relay.RunAsync(use.OnComplete ?? (() => { }));
+        lease.Answered = result.End == RelayEnd.Complete;
+        metrics.AddRelayedBytes(relay.RelayedBytes);
+        if (result.End is RelayEnd.Cut or RelayEnd.CutByUpstreamError or RelayEnd.ClientBlocked)
+        {
+            metrics.CountCutStream();
+            ProxyLog.AnswerCut(
+                logger, lease.Model, use.Request, result.Error?.Message ?? "The upstream sent an error.");
+        }
+        else if (result.End == RelayEnd.ClientGone)
+        {
+            ProxyLog.ClientLeft(logger, context.TraceIdentifier);
+        }
+        if (result.End == RelayEnd.ClientBlocked)
+            context.Abort();
+        // All that is left is to write to a client that may not read.
+        upstream.Dispose();
+        lease.Dispose();
+        use.OnEnd?.Invoke();
+        if (result.End == RelayEnd.Cut)
+            await relay.WriteErrorAsync(result.Error!, use.Errors);
+    }
+}
