@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Text.Json;
 
 namespace HotModel.LoadTests.Scenarios;
@@ -18,6 +19,14 @@ internal sealed class Server(Uri address) : IDisposable
     {
         using JsonDocument list = await GetAsync("v1/models");
         return [.. list.RootElement.GetProperty("data").EnumerateArray().Select(m => m.GetProperty("id").GetString()!)];
+    }
+
+    /// <summary>What one model cannot, none of those that are tested can.</summary>
+    public async Task<bool> CanEmbedAsync()
+    {
+        using var limit = new CancellationTokenSource(Client.Limit);
+        using HttpResponseMessage response = await Route.Embeddings.SendAsync(Client, limit.Token);
+        return response.StatusCode != HttpStatusCode.NotImplemented;
     }
 
     /// <returns>False: no model was ready in a minute.</returns>

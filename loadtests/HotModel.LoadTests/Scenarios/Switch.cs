@@ -12,7 +12,8 @@ internal sealed class Switch(Client client, IReadOnlyList<string> models)
         // The first of them is active at the start of most runs: not a switch.
         string model = models[Interlocked.Increment(ref switches) % models.Count];
         using var limit = new CancellationTokenSource(Client.Limit);
-        using HttpResponseMessage response = await client.PostAsync("admin/switch", new() { ["model"] = model }, null, limit.Token);
+        using HttpResponseMessage response = await client.PostAsync(
+            "admin/switch", new() { ["model"] = model }, null, limit.Token);
         return await JsonReply.ReadAsync(response, report => Problem(report, model), limit.Token);
     }
 
