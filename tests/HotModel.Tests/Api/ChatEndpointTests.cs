@@ -375,6 +375,26 @@ public class ChatEndpointTests
         await host.LeaseReturnedAsync();
     }
 
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("data: {broken\n\n", true)]
+    [InlineData("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\ud800\"}}]}\n\n", true)]
+    [InlineData("""{"choices":[{"index":0,"message":{"role":"assistant","content":"\ud800"}}]}""", false)]
+    public async Task Answer_that_cannot_be_stored_arrives_and_the_failure_is_counted(string answer, bool stream)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(stream ? Events(Hello, answer, Finish, Done) : Body(answer));
+
+        using HttpResponseMessage response = await host.PostAsync(stream ? StreamBody : JsonBody);
+        string body = await response.Content.ReadAsStringAsync();
+
+        if (stream)
+            Assert.Equal(Hello + answer + Finish + Done, body);
+        else
+            Assert.StartsWith(answer[..^1] + ",\"hotmodel\":", body, StringComparison.Ordinal);
+        Assert.Equal(1, host.Metrics.StoreFailures);
+        Assert.Empty(host.Stored("s"));
+        await host.LeaseReturnedAsync();
+    }
+
     /// <summary>Nobody listens there, and no test's server will.</summary>
     private static readonly Uri Nowhere = new("http://127.0.0.1:1/");
 
