@@ -63,6 +63,8 @@ internal static partial class ProcessTree
         return long.Parse(kilobytes, CultureInfo.InvariantCulture) * 1024;
     }
 
+    public static int OpenFiles(int pid) => Directory.GetFileSystemEntries($"/proc/{pid}/fd").Length;
+
     private static ProcessEntry? Read(int pid)
     {
         // "pid (name) state parent …": the name may hold anything, so fields are counted from the last bracket.

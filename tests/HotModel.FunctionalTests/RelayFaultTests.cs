@@ -1,0 +1,233 @@
+using System.Text;
+
+namespace HotModel.FunctionalTests;
+
+/// <summary>A model's server that breaks off, resets, or talks nonsense: the client is told, and nothing hangs or leaks.</summary>
+public sealed class RelayFaultTests
+{
+    private const int Connections = 8;
+    private const string Head = UpstreamScript.EventStreamHead;
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Answer_that_ends_at_any_byte_ends_with_an_error_or_is_whole(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        var wire = SseAnswer.Wire(SseAnswer.Of(" h\u00e9llo"));
+        var positions = Enumerable.Range(Head.Length, wire.Length - Head.Length);
+        await RawConnections.ForAllAsync(hotmodel.Setup, positions, Connections, async (client, at) =>
+        {
+            foreach (var isReset in (bool[])[true, false])
+            {
+                var name = $"{(isReset ? "reset" : "close")}-{at}";
+                var script = new UpstreamScript().Send(wire.AsSpan(0, at));
+                (isReset ? script.Reset() : script.Close()).Save(hotmodel.Setup, name);
+                var reply = await client.ChatAsync(name, $"X-HotModel-Session: {name}");
+                var isWhole = AssertCut(SentLines(wire.AsSpan(0, at)), reply, name);
+                Assert.Equal(isWhole ? 200 : 404, (await hotmodel.Api.GetAsync("admin/sessions/" + name)).Status);
+            }
+        });
+        await NothingHeldAsync(hotmodel, upstream);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Head_that_ends_at_any_byte_is_a_bad_gateway_and_the_request_is_not_sent_twice(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        // All at once: each waits to learn whether the model is lost.
+        await RawConnections.ForAllAsync(hotmodel.Setup, Enumerable.Range(0, Head.Length), Head.Length, async (client, at) =>
+        {
+            var name = $"head-{at}";
+            var script = at == 0 ? new UpstreamScript() : new UpstreamScript().Send(Head.AsSpan(0, at).ToString());
+            (at % 2 == 0 ? script.Reset() : script.Close()).Save(hotmodel.Setup, name);
+            AssertBadGateway(await client.ChatAsync(name), name);
+        });
+        for (var at = 0; at < Head.Length; at++)
+            Assert.Equal(1, (await upstream.CountAsync($"head-{at}")).Requests);
+        await NothingHeldAsync(hotmodel, upstream);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Stream_that_is_no_proper_one_ends_with_an_error(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        var word = SseAnswer.Word("a");
+        var chunk = Encoding.UTF8.GetString(UpstreamScript.Chunk(word));
+        const string Type = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+        (string Name, UpstreamScript Script)[] cases =
+        [
+            ("no-size", new UpstreamScript().Send(Head + chunk).Send("data: x\n\n").UntilLeft()),
+            ("size-too-long", new UpstreamScript().Send(Head + chunk).Send("FFFFFFFFFFFFFFFFF\r\n").UntilLeft()),
+            ("no-end-of-chunk", new UpstreamScript().Send(Head + chunk[..^2]).Send("XX").UntilLeft()),
+            ("ends-early", new UpstreamScript().Send(Head + chunk).Send("0\r\n\r\n")),
+            ("ends-in-event", new UpstreamScript().Send(Head + chunk).Send(UpstreamScript.Chunk("data: {\"choices\"")).Send("0\r\n\r\n")),
+            ("too-short", new UpstreamScript().Send(Type + $"Content-Length: {word.Length + 1}\r\n\r\n" + word).Close()),
+            ("to-close-early", new UpstreamScript().Send(Type + "\r\n" + word).Close()),
+            ("to-close-reset", new UpstreamScript().Send(Type + "\r\n" + word).Reset()),
+            ("router-error", new UpstreamScript().Send(Head + chunk).Send(UpstreamScript.Chunk("proxy error: Failed to read connection"))
+                .Send("0\r\n\r\n")),
+            ("html", new UpstreamScript().Send(Head + chunk).Send(UpstreamScript.Chunk("<html>\n")).UntilLeft()),
+        ];
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        foreach (var (name, script) in cases)
+        {
+            script.Save(hotmodel.Setup, name);
+            Assert.False(AssertCut(word, await client.ChatAsync(name), name));
+            Assert.Equal(1, (await upstream.CountAsync(name)).Requests);
+        }
+        await NothingHeldAsync(hotmodel, upstream);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Line_without_an_end_is_given_up(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        var filler = UpstreamScript.Chunk(new string('x', 64 << 10));
+        new UpstreamScript().Send(Head).Send(UpstreamScript.Chunk("data: ")).Repeat(1024, filler).Save(hotmodel.Setup, "endless");
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        Assert.False(AssertCut("", await client.ChatAsync("endless"), "endless"));
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        await Until.True(
+            async () => (await upstream.CountAsync("endless")).Left == 1, TimeSpan.FromSeconds(5), "its connection is closed");
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Connection_that_the_server_drops_between_answers_is_never_the_clients_error(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        var events = SseAnswer.Of("a");
+        var wire = SseAnswer.Wire(events);
+        const int Rounds = 30;
+        // Dropped as the next request comes; just before; some time before.
+        (string Name, UpstreamScript Script)[] drops =
+        [
+            ("reset-next", new UpstreamScript().Send(wire).ResetNext()),
+            ("close-at-once", new UpstreamScript().Send(wire).Close()),
+            ("reset-at-once", new UpstreamScript().Send(wire).Reset()),
+            ("close-soon", new UpstreamScript().Send(wire).Pause(1).Close()),
+        ];
+        foreach (var (name, script) in drops)
+        {
+            script.Save(hotmodel.Setup, name);
+            for (var i = 0; i < Rounds; i++)
+                AssertCut(string.Concat(events), await client.ChatAsync(name), $"{name} {i}");
+            Assert.Equal(Rounds, (await upstream.CountAsync(name)).Requests);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Request_that_the_server_read_and_did_not_answer_is_sent_once(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        new UpstreamScript().Send(SseAnswer.Wire(SseAnswer.Of("a"))).Save(hotmodel.Setup, "good");
+        new UpstreamScript().Close().Save(hotmodel.Setup, "pooled");
+        new UpstreamScript().Close().Save(hotmodel.Setup, "new");
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        using var other = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        Assert.Equal(200, (await client.ChatAsync("good")).Status);
+        var accepted = await upstream.AcceptedAsync();
+        var onPooled = client.ChatAsync("pooled");
+        var onNew = other.ChatAsync("new");
+        AssertBadGateway(await onPooled, "pooled");
+        AssertBadGateway(await onNew, "new");
+        Assert.Equal((1, 1), ((await upstream.CountAsync("pooled")).Requests, (await upstream.CountAsync("new")).Requests));
+        Assert.Equal(1, await upstream.AcceptedAsync() - accepted);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Answers_that_end_well_share_one_connection(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        var events = SseAnswer.Of("a");
+        var wire = SseAnswer.Wire(events);
+        new UpstreamScript().Send(wire).Save(hotmodel.Setup, "whole");
+        // The end of the last chunk comes after the end mark, in pieces.
+        new UpstreamScript().Send(wire.AsSpan(0, wire.Length - 5)).Send(wire.AsSpan(wire.Length - 5, 3))
+            .Send(wire.AsSpan(wire.Length - 2)).Save(hotmodel.Setup, "late-end");
+        var before = await upstream.AcceptedAsync();
+        for (var i = 0; i < 10; i++)
+            AssertCut(string.Concat(events), await client.ChatAsync(i % 2 == 0 ? "whole" : "late-end"), "answer");
+        // Where hotmodel asked for its health first, that connection is the one.
+        Assert.InRange(await upstream.AcceptedAsync() - before, 0, 1);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Server_that_does_not_end_its_answer_holds_nothing(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        var events = SseAnswer.Of("a");
+        var wire = SseAnswer.Wire(events);
+        new UpstreamScript().Send(wire.AsSpan(0, wire.Length - 5)).UntilLeft().Save(hotmodel.Setup, "no-end");
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        AssertCut(string.Concat(events), await client.ChatAsync("no-end"), "no-end");
+        await NothingHeldAsync(hotmodel, upstream);
+    }
+
+    private static Task<HotModelProcess> StartAsync(string path) =>
+        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
+
+    private static async Task NothingHeldAsync(HotModelProcess hotmodel, ScriptedUpstream upstream)
+    {
+        await Until.True(
+            async () => (int)(await hotmodel.StateAsync())["inflight_chats"]! == 0, TimeSpan.FromSeconds(5), "no request is left");
+        // One may be kept for the next request.
+        await Until.True(
+            async () => await upstream.OpenAsync() <= 1, TimeSpan.FromSeconds(5), "the connections of broken answers are closed");
+    }
+
+    private static void AssertBadGateway(RawReply reply, string name) => Assert.True(
+        reply.Status == 502 && reply.IsWhole && reply.Text.Contains("\"upstream_failed\"", StringComparison.Ordinal),
+        $"{name}: {reply.Head}{reply.Text}");
+
+    /// <summary>Whole with the end mark, else all lines and an error event behind them.</summary>
+    private static bool AssertCut(string lines, RawReply reply, string name)
+    {
+        Assert.True(reply.Status == 200 && reply.IsWhole, $"{name}: {reply.Head}{reply.Text}");
+        if (lines.Contains("data: [DONE]\n", StringComparison.Ordinal))
+        {
+            Assert.True(lines == reply.Text, $"{name}: {reply.Text}");
+            return true;
+        }
+        Assert.True(reply.Text.StartsWith(lines, StringComparison.Ordinal), $"{name}: {reply.Text}");
+        var isInsideEvent = lines.Length > 0 && !lines.EndsWith("\n\n", StringComparison.Ordinal);
+        var error = reply.Text[lines.Length..];
+        Assert.True(error.StartsWith((isInsideEvent ? "\n" : "") + "data: {\"error\":{", StringComparison.Ordinal)
+            && error.EndsWith("\"code\":\"upstream_cut\"}}\n\n", StringComparison.Ordinal), $"{name}: {error}");
+        return false;
+    }
+
+    /// <summary>All lines whose end is in the chunks of these bytes.</summary>
+    private static string SentLines(ReadOnlySpan<byte> wire)
+    {
+        var rest = wire[Head.Length..];
+        var data = new List<byte>();
+        int lineEnd;
+        while ((lineEnd = rest.IndexOf("\r\n"u8)) >= 0)
+        {
+            var size = Convert.ToInt32(Encoding.ASCII.GetString(rest[..lineEnd]), 16);
+            rest = rest[(lineEnd + 2)..];
+            data.AddRange(rest[..Math.Min(size, rest.Length)]);
+            rest = rest[Math.Min(size + 2, rest.Length)..];
+            if (size == 0)
+                break;
+        }
+        var text = Encoding.UTF8.GetString([.. data[..(data.LastIndexOf((byte)'\n') + 1)]]);
+        return text;
+    }
+}
