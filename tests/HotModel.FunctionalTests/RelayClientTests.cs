@@ -1,15 +1,12 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 
 namespace HotModel.FunctionalTests;
 
-/// <summary>Clients that leave, do not read, or speak HTTP in their own way.</summary>
+/// <summary>Clients that leave, or speak HTTP in their own way.</summary>
 public sealed class RelayClientTests
 {
     private const string Head = UpstreamScript.EventStreamHead;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan BlockedTime = TimeSpan.FromMilliseconds(300);
 
     [Theory]
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
@@ -51,52 +48,6 @@ public sealed class RelayClientTests
             }
         }
         await NothingHeldAsync(hotmodel);
-    }
-
-    [Theory]
-    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
-    public async Task Client_that_does_not_read_holds_the_upstream_back_and_costs_no_memory(string path)
-    {
-        const long RoomBytes = 8 << 20;
-        await using var hotmodel = await StartAsync(path);
-        using var upstream = new ScriptedUpstream(hotmodel.Setup);
-        Flood.Save(hotmodel.Setup, "warm-up");
-        Flood.Save(hotmodel.Setup, "flood");
-        using (var quick = await RawClient.ConnectAsync(hotmodel.Setup.Port))
-        {
-            await quick.PostChatAsync("warm-up");
-            await Flood.ReadAsync(quick);
-        }
-        var before = ProcessTree.ResidentBytes(hotmodel.Pid);
-        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port, SmallBufferBytes);
-        await client.PostChatAsync("flood");
-        // What the systems' own buffers hold, which is far less than all.
-        Assert.InRange(await BlockedAsync(upstream, "flood"), 1, Flood.Bytes / 2);
-        Assert.InRange(ProcessTree.ResidentBytes(hotmodel.Pid) - before, long.MinValue, RoomBytes);
-        await Flood.ReadAsync(client);
-        Assert.InRange(ProcessTree.ResidentBytes(hotmodel.Pid) - before, long.MinValue, RoomBytes);
-        await Until.True(async () => (await upstream.CountAsync("flood")).Ended == 1, Limit, "the upstream has sent all");
-    }
-
-    [Theory]
-    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
-    public async Task Client_that_stops_reading_is_cut_by_a_forced_switch(string path)
-    {
-        await using var hotmodel = await HotModelProcess.StartAsync(
-            new Setup { Scripted = true, Server = path + "\nswitch_drain_timeout_seconds = 0.2" });
-        using var upstream = new ScriptedUpstream(hotmodel.Setup);
-        Flood.Save(hotmodel.Setup, "flood");
-        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port, SmallBufferBytes);
-        await client.PostChatAsync("flood", "X-HotModel-Session: s");
-        await client.ReadHeadAsync();
-        await BlockedAsync(upstream, "flood");
-        var reply = await hotmodel.Api.SwitchAsync("b", force: true);
-        Assert.True(reply.Status == 200 && (string?)reply.Json["active_model"] == "b", reply.Text);
-        await NothingHeldAsync(hotmodel);
-        // What had been sent before is there, and then the connection's end, whatever kind of end.
-        Assert.InRange(await client.ReadSomeAsync((int)Flood.Bytes), 1, (int)Flood.Bytes - 1);
-        Assert.True(await client.IsClosedAsync());
-        Assert.Equal(404, (await hotmodel.Api.GetAsync("admin/sessions/s")).Status);
     }
 
     [Theory]
@@ -223,57 +174,6 @@ public sealed class RelayClientTests
         Assert.InRange(count.Requests, Clients / 2, Clients);
         Assert.Equal((count.Requests, 0), (count.Left, count.Ended));
         AssertWhole(string.Concat(SseAnswer.Of("a")), await last.ChatAsync("whole"));
-    }
-
-    private const int SmallBufferBytes = 16 << 10;
-
-    /// <summary>An answer of 64 MB, most of it events that say nothing.</summary>
-    private static class Flood
-    {
-        private const int EventBytes = 1024;
-        private const int Events = 64 << 10;
-        private static readonly byte[] Event = SseAnswer.Filler(EventBytes);
-        private static readonly byte[] Tail = Encoding.UTF8.GetBytes(string.Concat(SseAnswer.Of("a")));
-
-        public const long Bytes = (long)EventBytes * Events;
-
-        public static void Save(Setup setup, string name) => new UpstreamScript().Send(Head)
-            .Repeat(Events, UpstreamScript.Chunk(Event)).Send([.. UpstreamScript.Chunk(Tail), .. "0\r\n\r\n"u8]).Save(setup, name);
-
-        public static async Task ReadAsync(RawClient client)
-        {
-            var position = 0L;
-            var head = await client.ReadHeadAsync();
-            Assert.True(await client.ReadBodyAsync(head, bytes =>
-            {
-                for (var rest = bytes.Span; !rest.IsEmpty;)
-                {
-                    var expected = position < Bytes ? Event.AsSpan((int)(position % EventBytes)) : Tail.AsSpan((int)(position - Bytes));
-                    var count = Math.Min(expected.Length, rest.Length);
-                    Assert.True(count > 0 && rest[..count].SequenceEqual(expected[..count]), $"other bytes at {position}");
-                    rest = rest[count..];
-                    position += count;
-                }
-            }));
-            Assert.Equal(Bytes + Tail.Length, position);
-        }
-    }
-
-    /// <summary>How much the upstream could send before nothing went on.</summary>
-    private static async Task<long> BlockedAsync(ScriptedUpstream upstream, string script)
-    {
-        var last = -1L;
-        var since = Stopwatch.GetTimestamp();
-        await Until.True(
-            async () =>
-            {
-                var sent = (await upstream.CountAsync(script)).SentBytes;
-                if (sent != last)
-                    (last, since) = (sent, Stopwatch.GetTimestamp());
-                return sent > 0 && Stopwatch.GetElapsedTime(since) > BlockedTime;
-            },
-            Limit, "the upstream is held back");
-        return last;
     }
 
     private static byte[] Request(string script) => RawClient.Request("/v1/chat/completions", RawClient.Chat(script));
