@@ -186,7 +186,8 @@ public class ChatEndpointTests
         await using ChatHost host = await ChatHost.StartAsync(context =>
             ++calls == 1 ? Events(Hello)(context) : Events(Hello, Finish, Done)(context));
         StuckStream? stuck = null;
-        host.WrapFirstBody = stream => stuck = new(stream, "\"upstream_cut\""u8.ToArray());
+        host.WrapFirstBody = body => new StreamResponseBodyFeature(
+            stuck = new(body.Stream, "\"upstream_cut\""u8.ToArray()), body);
 
         using HttpResponseMessage first = await host.PostAsync(StreamBody);
         await stuck!.Stuck;
@@ -196,6 +197,34 @@ public class ChatEndpointTests
         Assert.Equal(Hello + Finish + Done, await second.Content.ReadAsStringAsync());
         stuck.Release();
         Assert.Contains("upstream_cut", await first.Content.ReadAsStringAsync());
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Client_that_has_no_room_for_the_head_keeps_neither_the_lease_nor_the_session(bool leaves)
+    {
+        var hold = NewSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            await Events(Hello)(context);
+            await hold.Task;
+        });
+        var stuck = NewSource();
+        host.WrapFirstBody = body => new StuckHead(body, stuck);
+        using var client = new CancellationTokenSource();
+
+        Task<HttpResponseMessage> first = host.PostAsync(StreamBody, cancel: client.Token);
+        await stuck.Task;
+        if (leaves)
+            await client.CancelAsync();
+        else
+            host.AbortLease();
+
+        await host.LeaseReturnedAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => first);
+        Assert.Equal(leaves ? 0 : 1, host.Metrics.CutStreams);
+        hold.SetResult();
     }
 
     [Theory(Timeout = TimeoutMs)]
