@@ -27,6 +27,17 @@ public sealed class RelayBytesTests
 
     [Theory]
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Path_is_the_one_that_was_set(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        new UpstreamScript().Send(SseAnswer.Wire(SseAnswer.Of("a"))).Save(hotmodel.Setup, "one");
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        AssertWhole(SseAnswer.Of("a"), await client.ChatAsync("one"), "one");
+        Assert.Equal(path == RelayPath.Fast, ProcessTree.ThreadNames(hotmodel.Pid).Contains(RelayPath.FastThread));
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answer_in_segments_of_one_byte_is_the_same(string path)
     {
         await using var hotmodel = await StartAsync(path);
@@ -64,9 +75,12 @@ public sealed class RelayBytesTests
         byte[] notUtf8Text = [.. "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\""u8, .. notUtf8, .. "\"}}]}\n\n"u8];
         (string Name, byte[][] Events, string? Stored)[] kinds =
         [
-            ("pings", Bytes([":\n\n", SseAnswer.Word("a"), ": ping\n\n", SseAnswer.Word("b"), ":\n\n", SseAnswer.Finish, SseAnswer.Done]), "ab"),
+            ("pings", Bytes(
+                [":\n\n", SseAnswer.Word("a"), ": ping\n\n", SseAnswer.Word("b"), ":\n\n", SseAnswer.Finish, SseAnswer.Done]),
+                "ab"),
             ("crlf", Bytes([.. SseAnswer.Of("a", "b").Select(e => e.Replace("\n", "\r\n", StringComparison.Ordinal))]), "ab"),
-            ("fields", Bytes(["event: message\nid: 7\nretry: 10\n" + SseAnswer.Word("a"), SseAnswer.Finish, SseAnswer.Done]), "a"),
+            ("fields", Bytes(
+                ["event: message\nid: 7\nretry: 10\n" + SseAnswer.Word("a"), SseAnswer.Finish, SseAnswer.Done]), "a"),
             ("no-space", Bytes([.. SseAnswer.Of("a").Select(e => e.Replace("data: ", "data:", StringComparison.Ordinal))]), "a"),
             ("long-line", Bytes(SseAnswer.Of(megabyte, "b")), megabyte + "b"),
             ("no-end-mark", Bytes([SseAnswer.Word("a"), SseAnswer.Finish]), "a"),
@@ -98,6 +112,7 @@ public sealed class RelayBytesTests
     {
         const string Head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
         const string ChunkedHead = Head + "Transfer-Encoding: chunked\r\n\r\n";
+        var lengthHead = Head + $"Content-Length: {all.Length}\r\n\r\n";
         var chunks = string.Concat(events.Select(e => Encoding.UTF8.GetString(UpstreamScript.Chunk(e))));
         yield return ("one-segment", new UpstreamScript().Send(ChunkedHead + chunks + "0\r\n\r\n"));
         yield return ("one-chunk", new UpstreamScript().Send(ChunkedHead).Send([.. UpstreamScript.Chunk(all), .. "0\r\n\r\n"u8]));
@@ -105,18 +120,23 @@ public sealed class RelayBytesTests
         yield return ("chunks-of-1", Chunked(all, 1));
         yield return ("extensions", new UpstreamScript().Send(ChunkedHead)
             .Send($"{all.Length:x};name=\"value;\";other\r\n").Send(all).Send("\r\n").Send("000;last\r\n\r\n"));
-        yield return ("padded-size", new UpstreamScript().Send(ChunkedHead).Send($"000{all.Length:x}  \r\n").Send(all).Send("\r\n0\r\n\r\n"));
+        yield return ("padded-size", new UpstreamScript().Send(ChunkedHead)
+            .Send($"000{all.Length:x}  \r\n").Send(all).Send("\r\n0\r\n\r\n"));
         yield return ("trailers", new UpstreamScript().Send(ChunkedHead).Send(UpstreamScript.Chunk(all))
             .Send("0\r\n").Send("X-Trailer: 1\r\n").Send("X-Other: 2\r").Send("\n\r").Send("\n"));
-        yield return ("length", new UpstreamScript().Send(Head + $"Content-Length: {all.Length}\r\n\r\n").Send(all.AsSpan(0, 100)).Send(all.AsSpan(100)));
-        yield return ("length-with-head", new UpstreamScript().Send(Head + $"Content-Length: {all.Length}\r\n\r\n" + string.Concat(events)));
-        yield return ("to-close", new UpstreamScript().Send(Head + "Connection: close\r\n\r\n").Send(all.AsSpan(0, 100)).Send(all.AsSpan(100)).Close());
-        yield return ("http-1.0", new UpstreamScript().Send(Head.Replace("1.1", "1.0", StringComparison.Ordinal) + "\r\n").Send(all).Close());
+        yield return ("length", new UpstreamScript().Send(lengthHead).Send(all.AsSpan(0, 100)).Send(all.AsSpan(100)));
+        yield return ("length-with-head", new UpstreamScript().Send(lengthHead + string.Concat(events)));
+        yield return ("to-close", new UpstreamScript().Send(Head + "Connection: close\r\n\r\n")
+            .Send(all.AsSpan(0, 100)).Send(all.AsSpan(100)).Close());
+        yield return ("http-1.0", new UpstreamScript()
+            .Send(Head.Replace("1.1", "1.0", StringComparison.Ordinal) + "\r\n").Send(all).Close());
         yield return ("interim", new UpstreamScript().Send("HTTP/1.1 100 Continue\r\n\r\n")
             .Send("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + ChunkedHead).Send(chunks + "0\r\n\r\n"));
-        yield return ("interim-in-one", new UpstreamScript().Send("HTTP/1.1 102 Processing\r\n\r\n" + ChunkedHead + chunks + "0\r\n\r\n"));
+        yield return ("interim-in-one", new UpstreamScript()
+            .Send("HTTP/1.1 102 Processing\r\n\r\n" + ChunkedHead + chunks + "0\r\n\r\n"));
         yield return ("early", UpstreamScript.Early().Send(ChunkedHead + chunks).Read().Send("0\r\n\r\n"));
-        yield return ("bare-line-feeds", new UpstreamScript().Send(ChunkedHead.Replace("\r", "", StringComparison.Ordinal)).Send(chunks + "0\r\n\r\n"));
+        yield return ("bare-line-feeds", new UpstreamScript()
+            .Send(ChunkedHead.Replace("\r", "", StringComparison.Ordinal)).Send(chunks + "0\r\n\r\n"));
     }
 
     private static UpstreamScript Chunked(byte[] bytes, int size)
@@ -128,7 +148,7 @@ public sealed class RelayBytesTests
 
     private static byte[][] Bytes(string[] events) => [.. events.Select(Encoding.UTF8.GetBytes)];
 
-    private static void AssertWhole(string[] events, RawReply reply, string name) => Assert.True(
+    private static void AssertWhole(string[] events, WireReply reply, string name) => Assert.True(
         reply.Status == 200 && reply.IsWhole && reply.Text == string.Concat(events), $"{name}: {reply.Head}{reply.Text}");
 
     private static async Task<string?> StoredAsync(HotModelProcess hotmodel, string session)

@@ -23,7 +23,8 @@ public sealed class RelayClientTests
             ("event", new UpstreamScript().Send(Head).Send(word), true),
             ("half-event", new UpstreamScript().Send(Head).Send(word).Send(word.AsSpan(0, 100)), true),
             ("end-mark", new UpstreamScript().Send(Head).Send(UpstreamScript.Chunk(string.Concat(SseAnswer.Of("a")))), true),
-            ("half-json", new UpstreamScript().Send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"), false),
+            ("half-json", new UpstreamScript()
+                .Send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"), false),
         ];
         foreach (var (name, script, hasBegun) in cases)
         {
@@ -117,7 +118,8 @@ public sealed class RelayClientTests
         var wire = SseAnswer.Wire(events);
         new UpstreamScript().Send(wire.AsSpan(0, 400)).Send(wire.AsSpan(400)).Save(hotmodel.Setup, "whole");
         new UpstreamScript().Send(wire.AsSpan(0, 400)).Close().Save(hotmodel.Setup, "cut");
-        foreach (var (version, header) in ((string, string)[])[("1.1", "Connection: close"), ("1.0", "Accept: */*"), ("1.0", "Connection: keep-alive")])
+        foreach (var (version, header) in ((string, string)[])
+            [("1.1", "Connection: close"), ("1.0", "Accept: */*"), ("1.0", "Connection: keep-alive")])
         {
             foreach (var script in (string[])["whole", "cut"])
             {
@@ -178,7 +180,7 @@ public sealed class RelayClientTests
 
     private static byte[] Request(string script) => RawClient.Request("/v1/chat/completions", RawClient.Chat(script));
 
-    private static void AssertWhole(string body, RawReply reply) => Assert.True(
+    private static void AssertWhole(string body, WireReply reply) => Assert.True(
         reply.Status == 200 && reply.IsWhole && reply.Text == body, reply.Head + reply.Text);
 
     private static Task NothingHeldAsync(HotModelProcess hotmodel) => Until.True(

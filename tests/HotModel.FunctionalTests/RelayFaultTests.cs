@@ -2,11 +2,12 @@ using System.Text;
 
 namespace HotModel.FunctionalTests;
 
-/// <summary>A model's server that breaks off, resets, or talks nonsense: the client is told, and nothing hangs or leaks.</summary>
+/// <summary>A model's server that breaks off or talks nonsense: the client is told, and nothing hangs or leaks.</summary>
 public sealed class RelayFaultTests
 {
     private const int Connections = 8;
     private const string Head = UpstreamScript.EventStreamHead;
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
     [Theory]
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
@@ -24,7 +25,7 @@ public sealed class RelayFaultTests
                 var script = new UpstreamScript().Send(wire.AsSpan(0, at));
                 (isReset ? script.Reset() : script.Close()).Save(hotmodel.Setup, name);
                 var reply = await client.ChatAsync(name, $"X-HotModel-Session: {name}");
-                var isWhole = AssertCut(SentLines(wire.AsSpan(0, at)), reply, name);
+                var isWhole = AssertCut(SseAnswer.SentLines(wire.AsSpan(0, at)), reply, name);
                 Assert.Equal(isWhole ? 200 : 404, (await hotmodel.Api.GetAsync("admin/sessions/" + name)).Status);
             }
         });
@@ -64,12 +65,13 @@ public sealed class RelayFaultTests
             ("size-too-long", new UpstreamScript().Send(Head + chunk).Send("FFFFFFFFFFFFFFFFF\r\n").UntilLeft()),
             ("no-end-of-chunk", new UpstreamScript().Send(Head + chunk[..^2]).Send("XX").UntilLeft()),
             ("ends-early", new UpstreamScript().Send(Head + chunk).Send("0\r\n\r\n")),
-            ("ends-in-event", new UpstreamScript().Send(Head + chunk).Send(UpstreamScript.Chunk("data: {\"choices\"")).Send("0\r\n\r\n")),
+            ("ends-in-event", new UpstreamScript().Send(Head + chunk)
+                .Send(UpstreamScript.Chunk("data: {\"choices\"")).Send("0\r\n\r\n")),
             ("too-short", new UpstreamScript().Send(Type + $"Content-Length: {word.Length + 1}\r\n\r\n" + word).Close()),
             ("to-close-early", new UpstreamScript().Send(Type + "\r\n" + word).Close()),
             ("to-close-reset", new UpstreamScript().Send(Type + "\r\n" + word).Reset()),
-            ("router-error", new UpstreamScript().Send(Head + chunk).Send(UpstreamScript.Chunk("proxy error: Failed to read connection"))
-                .Send("0\r\n\r\n")),
+            ("router-error", new UpstreamScript().Send(Head + chunk)
+                .Send(UpstreamScript.Chunk("proxy error: Failed to read connection")).Send("0\r\n\r\n")),
             ("html", new UpstreamScript().Send(Head + chunk).Send(UpstreamScript.Chunk("<html>\n")).UntilLeft()),
         ];
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
@@ -94,7 +96,7 @@ public sealed class RelayFaultTests
         Assert.False(AssertCut("", await client.ChatAsync("endless"), "endless"));
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         await Until.True(
-            async () => (await upstream.CountAsync("endless")).Left == 1, TimeSpan.FromSeconds(5), "its connection is closed");
+            async () => (await upstream.CountAsync("endless")).Left == 1, Limit, "its connection is closed");
     }
 
     private static Task<HotModelProcess> StartAsync(string path) =>
@@ -103,18 +105,18 @@ public sealed class RelayFaultTests
     private static async Task NothingHeldAsync(HotModelProcess hotmodel, ScriptedUpstream upstream)
     {
         await Until.True(
-            async () => (int)(await hotmodel.StateAsync())["inflight_chats"]! == 0, TimeSpan.FromSeconds(5), "no request is left");
+            async () => (int)(await hotmodel.StateAsync())["inflight_chats"]! == 0, Limit, "no request is left");
         // One may be kept for the next request.
         await Until.True(
-            async () => await upstream.OpenAsync() <= 1, TimeSpan.FromSeconds(5), "the connections of broken answers are closed");
+            async () => await upstream.OpenAsync() <= 1, Limit, "the connections of broken answers are closed");
     }
 
-    private static void AssertBadGateway(RawReply reply, string name) => Assert.True(
+    private static void AssertBadGateway(WireReply reply, string name) => Assert.True(
         reply.Status == 502 && reply.IsWhole && reply.Text.Contains("\"upstream_failed\"", StringComparison.Ordinal),
         $"{name}: {reply.Head}{reply.Text}");
 
     /// <summary>Whole with the end mark, else all lines and an error event behind them.</summary>
-    private static bool AssertCut(string lines, RawReply reply, string name)
+    private static bool AssertCut(string lines, WireReply reply, string name)
     {
         Assert.True(reply.Status == 200 && reply.IsWhole, $"{name}: {reply.Head}{reply.Text}");
         if (lines.Contains("data: [DONE]\n", StringComparison.Ordinal))
@@ -128,24 +130,5 @@ public sealed class RelayFaultTests
         Assert.True(error.StartsWith((isInsideEvent ? "\n" : "") + "data: {\"error\":{", StringComparison.Ordinal)
             && error.EndsWith("\"code\":\"upstream_cut\"}}\n\n", StringComparison.Ordinal), $"{name}: {error}");
         return false;
-    }
-
-    /// <summary>All lines whose end is in the chunks of these bytes.</summary>
-    private static string SentLines(ReadOnlySpan<byte> wire)
-    {
-        var rest = wire[Head.Length..];
-        var data = new List<byte>();
-        int lineEnd;
-        while ((lineEnd = rest.IndexOf("\r\n"u8)) >= 0)
-        {
-            var size = Convert.ToInt32(Encoding.ASCII.GetString(rest[..lineEnd]), 16);
-            rest = rest[(lineEnd + 2)..];
-            data.AddRange(rest[..Math.Min(size, rest.Length)]);
-            rest = rest[Math.Min(size + 2, rest.Length)..];
-            if (size == 0)
-                break;
-        }
-        var text = Encoding.UTF8.GetString([.. data[..(data.LastIndexOf((byte)'\n') + 1)]]);
-        return text;
     }
 }

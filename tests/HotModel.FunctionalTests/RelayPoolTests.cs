@@ -79,17 +79,17 @@ public sealed class RelayPoolTests
         new UpstreamScript().Send(Wire.AsSpan(0, Wire.Length - 5)).UntilLeft().Save(hotmodel.Setup, "no-end");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         AssertWhole(await client.ChatAsync("no-end"), "no-end");
-        await Until.True(async () => await upstream.OpenAsync() == 0, TimeSpan.FromSeconds(5), "its connection is closed");
+        await Until.True(async () => await upstream.OpenAsync() == 0, TimeSpan.FromSeconds(10), "its connection is closed");
         Assert.Equal(0, (int)(await hotmodel.StateAsync())["inflight_chats"]!);
     }
 
     private static Task<HotModelProcess> StartAsync(string path) =>
         HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 
-    private static void AssertWhole(RawReply reply, string name) => Assert.True(
+    private static void AssertWhole(WireReply reply, string name) => Assert.True(
         reply.Status == 200 && reply.IsWhole && reply.Text == string.Concat(Events), $"{name}: {reply.Head}{reply.Text}");
 
-    private static void AssertBadGateway(RawReply reply, string name) => Assert.True(
+    private static void AssertBadGateway(WireReply reply, string name) => Assert.True(
         reply.Status == 502 && reply.IsWhole && reply.Text.Contains("\"upstream_failed\"", StringComparison.Ordinal),
         $"{name}: {reply.Head}{reply.Text}");
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using System.Text;
 
 namespace HotModel.FunctionalTests;
@@ -86,39 +85,6 @@ public sealed class RelaySlowClientTests
         await BlockedAsync(upstream, "broken");
         Assert.EndsWith("\"code\":\"upstream_cut\"}}\n\n", await Flood.ReadAsync(client), StringComparison.Ordinal);
         await NothingHeldAsync(hotmodel);
-    }
-
-    [Theory]
-    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
-    public async Task Client_that_asks_and_asks_and_never_reads_is_cut_by_a_forced_switch(string path)
-    {
-        await using var hotmodel = await HotModelProcess.StartAsync(
-            new Setup { Scripted = true, Server = path + "\nswitch_drain_timeout_seconds = 0.2" });
-        using var upstream = new ScriptedUpstream(hotmodel.Setup);
-        // Heads and bodies alike in size: any of them may be what the client's connection has no room for.
-        new UpstreamScript().Send(SseAnswer.Wire([SseAnswer.Finish, SseAnswer.Done])).Save(hotmodel.Setup, "small");
-        var request = RawClient.Request("/v1/chat/completions", RawClient.Chat("small"));
-        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port, SmallBufferBytes);
-        var asking = AskAsync();
-        await BlockedAsync(upstream, "small");
-        var reply = await hotmodel.Api.SwitchAsync("b", force: true);
-        Assert.True(reply.Status == 200 && (string?)reply.Json["active_model"] == "b", reply.Text);
-        await NothingHeldAsync(hotmodel);
-        client.Dispose();
-        await asking;
-
-        async Task AskAsync()
-        {
-            try
-            {
-                while (true)
-                    await client.SendAsync(request);
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                // One of both sides has closed it.
-            }
-        }
     }
 
     [Theory]

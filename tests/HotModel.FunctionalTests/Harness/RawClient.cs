@@ -10,7 +10,7 @@ namespace HotModel.FunctionalTests.Harness;
 /// <param name="Head">Status line and headers.</param>
 /// <param name="Body">Without the chunks' frames.</param>
 /// <param name="IsWhole">The body has come to its proper end.</param>
-internal sealed record RawReply(int Status, string Head, byte[] Body, bool IsWhole)
+internal sealed record WireReply(int Status, string Head, byte[] Body, bool IsWhole)
 {
     public string Text => Encoding.UTF8.GetString(Body);
 
@@ -54,7 +54,8 @@ internal sealed class RawClient : IDisposable
         var text = body.ToJsonString();
         var head = new StringBuilder();
         head.Append(CultureInfo.InvariantCulture, $"POST {path} HTTP/{version}\r\nHost: 127.0.0.1\r\n");
-        head.Append(CultureInfo.InvariantCulture, $"Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(text)}\r\n");
+        head.Append("Content-Type: application/json\r\n");
+        head.Append(CultureInfo.InvariantCulture, $"Content-Length: {Encoding.UTF8.GetByteCount(text)}\r\n");
         foreach (var header in headers)
             head.Append(header).Append("\r\n");
         return Encoding.UTF8.GetBytes(head.Append("\r\n").Append(text).ToString());
@@ -69,13 +70,19 @@ internal sealed class RawClient : IDisposable
     public Task PostChatAsync(string script, params string[] headers) =>
         SendAsync(Request("/v1/chat/completions", Chat(script), headers: headers));
 
-    public async Task<RawReply> ChatAsync(string script, params string[] headers)
+    public async Task<WireReply> PostAsync(string path, JsonObject body)
+    {
+        await SendAsync(Request(path, body));
+        return await ReadReplyAsync();
+    }
+
+    public async Task<WireReply> ChatAsync(string script, params string[] headers)
     {
         await PostChatAsync(script, headers);
         return await ReadReplyAsync();
     }
 
-    public async Task<RawReply> ReadReplyAsync()
+    public async Task<WireReply> ReadReplyAsync()
     {
         var head = await ReadHeadAsync();
         var body = new MemoryStream();
@@ -95,7 +102,7 @@ internal sealed class RawClient : IDisposable
     /// <summary>The body of an answer whose head was read, as it comes. False where it did not come to its proper end.</summary>
     public async Task<bool> ReadBodyAsync(string head, Action<ReadOnlyMemory<byte>> take)
     {
-        var reply = new RawReply(0, head, [], false);
+        var reply = new WireReply(0, head, [], false);
         if (reply.Header("Content-Length") is { } length)
             return await TakeAsync(long.Parse(length, CultureInfo.InvariantCulture), take);
         if (reply.Header("Transfer-Encoding") is null)

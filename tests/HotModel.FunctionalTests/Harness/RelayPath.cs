@@ -1,7 +1,15 @@
 namespace HotModel.FunctionalTests.Harness;
 
-/// <summary>The ways in which answers reach a client, as lines for Setup.Server: tests of the relay hold on each.</summary>
+/// <summary>The ways in which streams reach a client, as lines for Setup.Server: tests of the relay hold on each.</summary>
 internal static class RelayPath
 {
-    public static TheoryData<string> All => [""];
+    /// <summary>From socket to socket, on Linux.</summary>
+    public const string Fast = "fast_relay = true";
+    /// <summary>Through the web server's buffers, as on other systems.</summary>
+    public const string Portable = "fast_relay = false";
+
+    /// <summary>What hotmodel calls the thread that the fast way runs on.</summary>
+    public const string FastThread = "relay";
+
+    public static TheoryData<string> All => [Fast, Portable];
 }
