@@ -13,6 +13,8 @@ internal sealed record FakeOptions
     public string? ModelPath { get; private init; }
     public string? Alias { get; private init; }
     public string? ApiKey { get; private init; } = Environment.GetEnvironmentVariable("LLAMA_API_KEY");
+    /// <summary>Set where answers are bytes of files in this folder, see <see cref="Script"/>.</summary>
+    public string? ScriptFolder { get; private init; }
     public string? LogPath { get; private init; } = Environment.GetEnvironmentVariable("FAKE_LOG");
     public Faults Faults { get; private init; } = new(Environment.GetEnvironmentVariable("FAKE_FAULTS"));
 
@@ -31,6 +33,7 @@ internal sealed record FakeOptions
                 "-m" or "--model" => options with { ModelPath = value },
                 "-a" or "--alias" => options with { Alias = value },
                 "--api-key" => options with { ApiKey = value },
+                "--scripts" => options with { ScriptFolder = value },
                 "--fault" => options with { Faults = new Faults(value) },
                 "--fake-log" => options with { LogPath = value },
                 _ => options,

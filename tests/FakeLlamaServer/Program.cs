@@ -10,6 +10,16 @@ if (args.Contains("--version"))
 }
 
 var options = FakeOptions.Parse(args);
+var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+if (options.ScriptFolder is { } scripts)
+{
+    new ScriptServer(options, scripts).Start();
+    await stopped.Task;
+    return 0;
+}
+
 var log = new ControlLog(options.LogPath);
 var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
 builder.WebHost.UseKestrelCore();
@@ -33,9 +43,6 @@ else
 }
 app.MapFallback(Replies.NotFound);
 
-var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
-using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
 try
 {
     await app.StartAsync();

@@ -18,7 +18,7 @@ internal sealed class BodyRelay(Stream upstream, PipeWriter client, RequestScope
         RelayedBytes = start.Length;
         while (true)
         {
-            if (await FlushAsync() is { } end)
+            if (await ClientFlush.RunAsync(client, scope) is { } end)
                 return new(end, ForwardError.Of(scope, ForwardStage.ResponseBody));
             scope.ExpectBytesWithin(silenceLimit);
             int read;
@@ -41,24 +41,4 @@ internal sealed class BodyRelay(Stream upstream, PipeWriter client, RequestScope
 
     public static readonly ForwardError BrokenOff = new(ForwardStage.ResponseBody, Culprit.Upstream,
         "The model's server broke off its answer; send the request again.");
-
-    /// <summary>Null when the client has taken the bytes or has room for them.</summary>
-    private async ValueTask<RelayEnd?> FlushAsync()
-    {
-        // Without a token: cancelling a flush makes Kestrel abort the connection, even one that has room.
-        ValueTask<FlushResult> flush = client.FlushAsync();
-        if (flush.IsCompletedSuccessfully)
-            return flush.Result.IsCompleted ? RelayEnd.ClientGone : null;
-        // The client is slower than the model. That is not the model's silence.
-        scope.ExpectBytesWithin(Timeout.InfiniteTimeSpan);
-        try
-        {
-            FlushResult result = await flush.AsTask().WaitAsync(scope.Token);
-            return result.IsCompleted ? RelayEnd.ClientGone : null;
-        }
-        catch (OperationCanceledException)
-        {
-            return scope.Cause == EndCause.ClientGone ? RelayEnd.ClientGone : RelayEnd.ClientBlocked;
-        }
-    }
 }

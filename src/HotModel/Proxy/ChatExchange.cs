@@ -112,19 +112,22 @@ internal sealed class ChatExchange(
 
     /// <summary>The one place where an answer is stored.</summary>
     /// <remarks>A failure costs the conversation one turn, not the client its answer.</remarks>
-    private void Store(Turn turn, string model, ReadOnlyMemory<byte>? message)
+    /// <param name="turn">Whose answer it is.</param>
+    /// <param name="model">Who gave it.</param>
+    /// <param name="message">Empty where the answer has no sound one. No null: C# makes an empty memory of that anyway.</param>
+    private void Store(Turn turn, string model, ReadOnlyMemory<byte> message)
     {
-        AppendResult result = message is { } whole
-            ? turn.Complete(whole, model)
-            : new(AppendStatus.Failed, "The answer is not valid, so it was not stored.");
+        AppendResult result = message.IsEmpty
+            ? new(AppendStatus.Failed, "The answer is not valid, so it was not stored.")
+            : turn.Complete(message, model);
         if (result.Status != AppendStatus.Failed)
             return;
         metrics.CountStoreFailure();
         ProxyLog.NotStored(logger, turn.SessionId, result.Error ?? "");
     }
 
-    private static ReadOnlyMemory<byte>? Sound(ReadOnlyMemory<byte> message) =>
-        JsonText.IsSound(message.Span) ? message : null;
+    private static ReadOnlyMemory<byte> Sound(ReadOnlyMemory<byte> message) =>
+        JsonText.IsSound(message.Span) ? message : default;
 
     private static ReadOnlyMemory<byte> Explain(Turn turn, ModelLease lease, Prompt prompt, bool isFirst)
     {

@@ -38,8 +38,16 @@ internal sealed class ClientSocketWriter : PipeWriter
             || context.Request.Protocol != HttpProtocol.Http11
             || context.Response.Headers.TransferEncoding != "chunked")
             return null;
-        client.Blocking = false;
-        return new(client);
+        try
+        {
+            client.Blocking = false;
+            return new(client);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The client left meanwhile.
+            return null;
+        }
     }
 
     public override Memory<byte> GetMemory(int sizeHint = 0)

@@ -97,8 +97,8 @@ internal sealed class SseRelay(
                 onComplete();
             }
             RelayedBytes += ready;
-            if (ready > 0 && await FlushAsync() is { } end)
-                return new(isComplete ? RelayEnd.Complete : end, error);
+            if (ready > 0 && await ClientFlush.RunAsync(client, scope) is { } end)
+                return new(isComplete ? RelayEnd.Complete : end, ForwardError.Of(scope, ForwardStage.ResponseBody));
         }
         return isComplete ? new(RelayEnd.Complete, null)
             : scanner.HasError ? new(RelayEnd.CutByUpstreamError, null)
@@ -170,27 +170,6 @@ internal sealed class SseRelay(
             return 0;
         client.Write(carry.AsSpan(0, whole));
         return whole;
-    }
-
-    /// <summary>Null when the client has taken the bytes or has room for them.</summary>
-    private async ValueTask<RelayEnd?> FlushAsync()
-    {
-        // Without a token: cancelling a flush makes Kestrel abort the connection, even one that has room.
-        ValueTask<FlushResult> flush = client.FlushAsync();
-        if (flush.IsCompletedSuccessfully)
-            return flush.Result.IsCompleted ? RelayEnd.ClientGone : null;
-        // The client is slower than the model. That is not the model's silence.
-        scope.ExpectBytesWithin(Timeout.InfiniteTimeSpan);
-        try
-        {
-            FlushResult result = await flush.AsTask().WaitAsync(scope.Token);
-            return result.IsCompleted ? RelayEnd.ClientGone : null;
-        }
-        catch (OperationCanceledException)
-        {
-            error = ForwardError.Of(scope, ForwardStage.ResponseBody);
-            return scope.Cause == EndCause.ClientGone ? RelayEnd.ClientGone : RelayEnd.ClientBlocked;
-        }
     }
 
     private Memory<byte> FreeCarry()

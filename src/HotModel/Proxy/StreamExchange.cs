@@ -35,13 +35,16 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
         response.Headers["X-Accel-Buffering"] = "no";
         // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
         await response.StartAsync(CancellationToken.None);
-        await response.BodyWriter.FlushAsync(CancellationToken.None);
+        // A client that does not read may have no room for as much as the head.
+        RelayEnd? unbegun = await ClientFlush.RunAsync(response.BodyWriter, scope);
 
         PipeWriter client = upstream.IsPolled && ClientSocketWriter.TryCreate(context) is { } socket
             ? socket : response.BodyWriter;
         var relay = new SseRelay(
             upstream.Body, client, scope, use.Answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
-        RelayResult result = await relay.RunAsync(use.OnComplete ?? (() => { }));
+        RelayResult result = unbegun is { } end
+            ? new(end, ForwardError.Of(scope, ForwardStage.ResponseBody))
+            : await relay.RunAsync(use.OnComplete ?? (() => { }));
         lease.Answered = result.End == RelayEnd.Complete;
         metrics.AddRelayedBytes(relay.RelayedBytes);
         if (result.End is RelayEnd.Cut or RelayEnd.CutByUpstreamError or RelayEnd.ClientBlocked)

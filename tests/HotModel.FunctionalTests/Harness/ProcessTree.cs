@@ -63,6 +63,12 @@ internal static partial class ProcessTree
         return long.Parse(kilobytes, CultureInfo.InvariantCulture) * 1024;
     }
 
+    public static int OpenFiles(int pid) => Directory.GetFileSystemEntries($"/proc/{pid}/fd").Length;
+
+    public static IReadOnlyList<string> ThreadNames(int pid) =>
+        [.. Directory.GetDirectories($"/proc/{pid}/task")
+            .Select(task => (ReadText(pid, $"task/{Path.GetFileName(task)}/comm") ?? "").TrimEnd())];
+
     private static ProcessEntry? Read(int pid)
     {
         // "pid (name) state parent …": the name may hold anything, so fields are counted from the last bracket.

@@ -7,6 +7,8 @@ namespace HotModel.FunctionalTests.Harness;
 internal sealed class Setup
 {
     private readonly Dictionary<string, (string? File, string Lines)> models = [];
+    private readonly Dictionary<string, int> modelPorts = [];
+    private readonly string? scriptFolder;
 
     /// <summary>Its files; also the mark by which its processes are known.</summary>
     public string Folder { get; } = Directory.CreateTempSubdirectory("hotmodel-test-").FullName;
@@ -25,6 +27,18 @@ internal sealed class Setup
     public bool ProcessMode { get; init; }
     /// <summary>Null: the real llama-server. Else the fake one with these faults ("" for none).</summary>
     public string? FakeFaults { get; init; }
+    /// <summary>The fake llama-server with answers of files that <see cref="UpstreamScript"/> writes.</summary>
+    public bool Scripted
+    {
+        get => scriptFolder is not null;
+        init
+        {
+            if (!value)
+                return;
+            (ProcessMode, FakeFaults) = (true, "");
+            scriptFolder = Directory.CreateDirectory(Path.Combine(Folder, "scripts")).FullName;
+        }
+    }
     public string? RouterExtraArgs { get; init; }
 
     /// <summary>A model of <see cref="TinyModels"/>, under its own name or another.</summary>
@@ -35,6 +49,11 @@ internal sealed class Setup
     public Setup Model(string name, string lines = "") => Add(name, null, lines);
 
     public string ModelPath(string name) => Path.Combine(Folder, name + ".gguf");
+
+    /// <summary>Where the model's own server listens in process mode.</summary>
+    public int ModelPort(string name) => modelPorts[name];
+
+    public string ScriptPath(string name) => Path.Combine(scriptFolder!, name);
 
     private Setup Add(string name, string? file, string lines)
     {
@@ -70,7 +89,7 @@ internal sealed class Setup
         Section("router", Line("port", RouterPort), "ctx_size = 4096", ExtraArgs(RouterExtraArgs), Router);
         foreach (var (name, (_, lines)) in models)
         {
-            var port = ProcessMode ? Line("port", Ports.Next()) : "";
+            var port = ProcessMode ? Line("port", modelPorts[name] = Ports.Next()) : "";
             var args = ProcessMode ? ExtraArgs(null) : "";
             Section($"models.{name}", $"path = \"{name}.gguf\"", "ctx_size = 4096", port, args, lines);
         }
@@ -90,6 +109,8 @@ internal sealed class Setup
         var list = own is null ? new List<string>() : [own];
         if (FakeFaults is not null)
             list.Add($"\"--fake-log\", \"{FakeLogPath}\"");
+        if (scriptFolder is not null)
+            list.Add($"\"--scripts\", \"{scriptFolder}\"");
         if (FakeFaults is { Length: > 0 })
             list.Add($"\"--fault\", \"{FakeFaults}\"");
         return list.Count == 0 ? "" : $"extra_args = [{string.Join(", ", list)}]";

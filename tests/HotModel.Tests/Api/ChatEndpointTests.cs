@@ -186,7 +186,8 @@ public class ChatEndpointTests
         await using ChatHost host = await ChatHost.StartAsync(context =>
             ++calls == 1 ? Events(Hello)(context) : Events(Hello, Finish, Done)(context));
         StuckStream? stuck = null;
-        host.WrapFirstBody = stream => stuck = new(stream, "\"upstream_cut\""u8.ToArray());
+        host.WrapFirstBody = body => new StreamResponseBodyFeature(
+            stuck = new(body.Stream, "\"upstream_cut\""u8.ToArray()), body);
 
         using HttpResponseMessage first = await host.PostAsync(StreamBody);
         await stuck!.Stuck;
@@ -196,6 +197,34 @@ public class ChatEndpointTests
         Assert.Equal(Hello + Finish + Done, await second.Content.ReadAsStringAsync());
         stuck.Release();
         Assert.Contains("upstream_cut", await first.Content.ReadAsStringAsync());
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Client_that_has_no_room_for_the_head_keeps_neither_the_lease_nor_the_session(bool leaves)
+    {
+        var hold = NewSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            await Events(Hello)(context);
+            await hold.Task;
+        });
+        var stuck = NewSource();
+        host.WrapFirstBody = body => new StuckHead(body, stuck);
+        using var client = new CancellationTokenSource();
+
+        Task<HttpResponseMessage> first = host.PostAsync(StreamBody, cancel: client.Token);
+        await stuck.Task;
+        if (leaves)
+            await client.CancelAsync();
+        else
+            host.AbortLease();
+
+        await host.LeaseReturnedAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => first);
+        Assert.Equal(leaves ? 0 : 1, host.Metrics.CutStreams);
+        hold.SetResult();
     }
 
     [Theory(Timeout = TimeoutMs)]
@@ -370,6 +399,26 @@ public class ChatEndpointTests
         using HttpResponseMessage response = await host.PostAsync(long_);
 
         Assert.Equal(Hello + Finish + Done, await response.Content.ReadAsStringAsync());
+        Assert.Equal(1, host.Metrics.StoreFailures);
+        Assert.Empty(host.Stored("s"));
+        await host.LeaseReturnedAsync();
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("data: {broken\n\n", true)]
+    [InlineData("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\ud800\"}}]}\n\n", true)]
+    [InlineData("""{"choices":[{"index":0,"message":{"role":"assistant","content":"\ud800"}}]}""", false)]
+    public async Task Answer_that_cannot_be_stored_arrives_and_the_failure_is_counted(string answer, bool stream)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(stream ? Events(Hello, answer, Finish, Done) : Body(answer));
+
+        using HttpResponseMessage response = await host.PostAsync(stream ? StreamBody : JsonBody);
+        string body = await response.Content.ReadAsStringAsync();
+
+        if (stream)
+            Assert.Equal(Hello + answer + Finish + Done, body);
+        else
+            Assert.StartsWith(answer[..^1] + ",\"hotmodel\":", body, StringComparison.Ordinal);
         Assert.Equal(1, host.Metrics.StoreFailures);
         Assert.Empty(host.Stored("s"));
         await host.LeaseReturnedAsync();

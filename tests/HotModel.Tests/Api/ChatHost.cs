@@ -39,7 +39,7 @@ internal sealed class ChatHost : IAsyncDisposable
     public string Model { get; set; } = "alpha";
     public Refusal? Refusal { get; set; }
     /// <summary>Put between the endpoint and the first client's connection.</summary>
-    public Func<Stream, Stream>? WrapFirstBody { get; set; }
+    public Func<IHttpResponseBodyFeature, IHttpResponseBodyFeature>? WrapFirstBody { get; set; }
     /// <summary>Called for each request that is let in, with how many were before it.</summary>
     public Action<int>? OnEntering { get; set; }
     /// <summary>One of the leases came back with the proof that the model works.</summary>
@@ -90,8 +90,7 @@ internal sealed class ChatHost : IAsyncDisposable
                 {
                     host.WrapFirstBody = null;
                     var body = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
-                    context.Features.Set<IHttpResponseBodyFeature>(
-                        new StreamResponseBodyFeature(wrap(body.Stream), body));
+                    context.Features.Set(wrap(body));
                 }
                 return next(context);
             });
