@@ -54,7 +54,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             logs.CreateLogger<SwitchLoop>());
 
         var metrics = new ProxyMetrics();
-        var forwarder = Own(new Forwarder(time, config.Server.FastRelay ? Poller.Shared : null));
+        var forwarder = Own(new Forwarder(time, PollerOf(config)));
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
         var admissions = new Admissions(loop.EnterAsync, metrics, time, logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
@@ -117,6 +117,8 @@ internal sealed class HotModelHost : IAsyncDisposable
         return value;
     }
 
+    private static Poller? PollerOf(HotModelConfig config) => config.Server.FastRelay ? Poller.Shared : null;
+
     private static WebApplication BuildWebServer(HotModelConfig config)
     {
         // Neither arguments nor settings files: the configuration is hotmodel's own.
@@ -138,9 +140,10 @@ internal sealed class HotModelHost : IAsyncDisposable
                     $"{0:utc-longdate} {1:short} ", (in template, in info) => template.Format(info.Timestamp, info.LogLevel)));
             });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = config.Server.StopTimeout + LastBytes);
-        // A flush returns when its bytes are with the system: the head of an answer must have gone before anything else
-        // is written to the socket, and a slow reader holds up its own answer instead of filling memory.
-        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
+        // Then a flush returns when its bytes are with the system: the head of an answer must have gone before the relay
+        // writes to the socket itself.
+        if (PollerOf(config) is not null)
+            builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -27,6 +27,7 @@ internal sealed class ClientSocketWriter : PipeWriter
     private readonly Socket client;
     private byte[] buffer = [];
     private int filled;
+    private CancellationTokenSource? sending;
 
     private ClientSocketWriter(Socket client) => this.client = client;
 
@@ -91,23 +92,31 @@ internal sealed class ClientSocketWriter : PipeWriter
             return Gone;
         }
         if (error == SocketError.WouldBlock || (error == SocketError.Success && sent < chunk.Length))
-            return SendRestAsync(chunk[(error == SocketError.Success ? sent : 0)..]);
+        {
+            sending ??= new();
+            return SendRestAsync(chunk[(error == SocketError.Success ? sent : 0)..], sending.Token);
+        }
         GiveBack();
         return error == SocketError.Success ? Sent : Gone;
     }
 
-    public override void CancelPendingFlush() => throw new NotSupportedException();
+    /// <summary>Half a chunk may have gone: nothing can follow it.</summary>
+    public override void CancelPendingFlush() => sending?.Cancel();
 
     /// <summary>Kestrel completes the body.</summary>
     public override void Complete(Exception? exception = null) { }
 
-    private async ValueTask<FlushResult> SendRestAsync(ReadOnlyMemory<byte> rest)
+    private async ValueTask<FlushResult> SendRestAsync(ReadOnlyMemory<byte> rest, CancellationToken cancel)
     {
         try
         {
             while (!rest.IsEmpty)
-                rest = rest[await client.SendAsync(rest, SocketFlags.None)..];
+                rest = rest[await client.SendAsync(rest, SocketFlags.None, cancel)..];
             return Sent.Result;
+        }
+        catch (OperationCanceledException)
+        {
+            return new(isCanceled: true, isCompleted: false);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
