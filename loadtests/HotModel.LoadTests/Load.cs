@@ -45,5 +45,5 @@ internal sealed record Load(int Count, TimeSpan? Interval)
 
     public override string ToString() => Interval is { } interval
         ? string.Create(CultureInfo.InvariantCulture, $"{Count} / {interval.TotalSeconds:0.###} s")
-        : string.Create(CultureInfo.InvariantCulture, $"{Count} clients");
+        : string.Create(CultureInfo.InvariantCulture, $"{Count} {(Count == 1 ? "client" : "clients")}");
 }

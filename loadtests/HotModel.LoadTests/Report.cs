@@ -106,7 +106,9 @@ internal sealed class Report(Findings findings, Schedule schedule, string engine
                        select $"{f.Value} × {s.Name}: {f.Key}";
         foreach (string failure in failures.Take(MostFailuresShown))
             output.WriteLine(failure);
-        if (findings.Failed > 0)
+        foreach (ScenarioFindings s in findings.Scenarios.Where(s => s.Requests == 0))
+            output.WriteLine($"{s.Name}: no answer in all that time");
+        if (findings.Failed > 0 || findings.Scenarios.Any(s => s.Requests == 0))
             output.WriteLine();
     }
 
