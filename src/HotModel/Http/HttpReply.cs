@@ -15,14 +15,7 @@ internal sealed class HttpReply(ReplyHead head, ReplyBody body) : IDisposable
     /// <summary>Its reads throw HttpFailure where the answer breaks off, and OperationCanceledException.</summary>
     public Stream Body => body;
 
-    public bool IsOfType(string mediaType)
-    {
-        ReadOnlySpan<char> type = head.ContentType;
-        int parameters = type.IndexOf(';');
-        if (parameters >= 0)
-            type = type[..parameters];
-        return type.Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
-    }
+    public bool IsOfType(string mediaType) => head.IsOfType(mediaType);
 
     public void Dispose() => body.Dispose();
 }

@@ -28,8 +28,22 @@ internal sealed class ReplyHead
     public long? ContentLength => IsChunked ? null : declaredBytes;
 
     /// <summary>Where the body's end can be told from the connection's, the connection serves again after it.</summary>
-    /// <remarks>HTTP/1.0 can keep alive too, but nothing that speaks it is worth it.</remarks>
-    public bool KeepsAlive => !isHttp10 && !saysClose && !(IsChunked && declaredBytes is not null);
+    /// <remarks>
+    /// HTTP/1.0 can keep alive too, but nothing that speaks it is worth it. After an event stream llama-server closes,
+    /// though it says Keep-Alive: it ends its side, and reads and throws away what comes until we close too. A request
+    /// that is on its way then is lost without a reset to tell of it.
+    /// </remarks>
+    public bool KeepsAlive =>
+        !isHttp10 && !saysClose && !(IsChunked && declaredBytes is not null) && !IsOfType("text/event-stream");
+
+    public bool IsOfType(string mediaType)
+    {
+        ReadOnlySpan<char> type = ContentType;
+        int parameters = type.IndexOf(';');
+        if (parameters >= 0)
+            type = type[..parameters];
+        return type.Trim().Equals(mediaType, StringComparison.OrdinalIgnoreCase);
+    }
 
     /// <summary>How long the head is, its empty line included; -1 where that has not come yet.</summary>
     /// <param name="bytes">All that came.</param>

@@ -33,6 +33,9 @@ public class ReplyHeadTests
     [InlineData("HTTP/1.0 200 OK\r\n", false)]
     [InlineData("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n", false)]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", false)]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n", true)]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n", false)]
+    [InlineData("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n", false)]
     public void Connection_serves_again_unless_the_answer_speaks_against_it(string head, bool keepsAlive) =>
         Assert.Equal(keepsAlive, Parse(head + "\r\n").KeepsAlive);
 
