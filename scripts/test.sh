@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tests: the build without warnings, the executable's size and libraries, the format, unit tests, and functional
-# tests of the native executable against the real llama-server. The last line is "N passed, N failed"; each gate above
-# counts as one test.
+# tests of the native executable against the real llama-server, also by way of the SDKs for .NET and JavaScript. The last
+# line is "N passed, N failed"; each gate above counts as one test.
 #
 #   test.sh [--unit]     --unit: only what needs neither the native executable nor llama-server
 set -euo pipefail
@@ -59,6 +59,17 @@ is_formatted() {
   dotnet format whitespace HotModel.sln --no-restore --verify-no-changes --verbosity minimal
 }
 
+# The libraries that tests/sdk-js checks, as its lock file has them; npm leaves the date of the last time in node_modules.
+has_javascript_sdks() {
+  local folder=tests/sdk-js major
+  need_command node nodejs
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  ((major >= 20)) || { echo "Node.js is version $major; the SDKs need 20 or newer"; return 1; }
+  [[ $folder/package-lock.json -nt $folder/node_modules/.package-lock.json ]] || return 0
+  need_command npm
+  npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
 # run_tests PROJECT LIMIT_SECONDS [OPTION…]: adds up what its summary says.
 run_tests() {
   local project=$1 limit=$2 options=("${@:3}") log status=0 count_passed count_failed count_skipped started=$SECONDS
@@ -93,6 +104,7 @@ if [[ ${1:-} = --unit ]]; then
   run_tests HotModel.Tests 300 --filter-not-trait needs=llama-server
   exit
 fi
+gate "SDKs for JavaScript" has_javascript_sdks || true
 HOTMODEL_EXECUTABLE=$root/dist/hotmodel
 HOTMODEL_LLAMA_SERVER=$(find_llama_server)
 export HOTMODEL_EXECUTABLE HOTMODEL_LLAMA_SERVER

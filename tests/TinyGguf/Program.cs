@@ -8,7 +8,7 @@ internal static class Program
     private const string Usage = """
         usage: TinyGguf OUT [--layers N] [--embd N] [--ff N] [--heads N] [--kv-heads N]
                             [--vocab N] [--ctx N] [--seed N] [--type f16|q8_0] [--name NAME]
-                            [--calls-tools] [--infills]
+                            [--calls-tools] [--infills] [--decides]
                TinyGguf OUT --embeds|--ranks|--hears|--adapts [--seed N] [--name NAME]
 
         Writes a GGUF with random weights that llama-server loads: a chat model, or an encoder for its --embeddings or
@@ -45,10 +45,14 @@ internal static class Program
         string? kind = null;
         for (var i = 0; i < options.Length; i += 2)
         {
-            if (options[i] is "--calls-tools" or "--infills")
+            if (options[i] is "--calls-tools" or "--infills" or "--decides")
             {
-                model = options[i] == "--infills" ? model with { Infills = true } : model with { CallsTools = true };
-                i--;
+                model = options[i--] switch
+                {
+                    "--calls-tools" => model with { CallsTools = true },
+                    "--infills" => model with { Infills = true },
+                    _ => model with { Decides = true },
+                };
                 continue;
             }
             if (options[i] is "--embeds" or "--ranks" or "--hears" or "--adapts")

@@ -17,6 +17,11 @@ public sealed record TinyModel
         + "{% else %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endif %}"
         + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
+    private const string DecisionTemplate =
+        "<|im_start|>user\n{{ state }}\n{{ instructions }}\n"
+        + "{% for option in options %}{{ option.label }}: {{ option.key }} {{ option.description }}\n{% endfor %}"
+        + "<|im_end|>\n<|im_start|>assistant\n";
+
     public int Layers { get; init; } = 2;
     public int Embedding { get; init; } = 64;
     public int FeedForward { get; init; } = 128;
@@ -34,6 +39,9 @@ public sealed record TinyModel
 
     /// <summary>Has the tokens that /infill needs: before, after, middle, and those of a repository's files.</summary>
     public bool Infills { get; init; }
+
+    /// <summary>Also answers /v1/systemone: by what it thinks of a letter for each choice, which is the same of all.</summary>
+    public bool Decides { get; init; }
 
     public void Write(string path)
     {
@@ -79,6 +87,12 @@ public sealed record TinyModel
         metadata.Add("tokenizer.ggml.add_bos_token", true);
         metadata.Add("tokenizer.ggml.add_space_prefix", false);
         metadata.Add("tokenizer.chat_template", ChatTemplate);
+        if (Decides)
+        {
+            // One of the kinds that llama-server knows: the letters' logits at the end of the prompt.
+            metadata.Add("llama.decision.type", "nimble");
+            metadata.Add("tokenizer.chat_template.systemone", DecisionTemplate);
+        }
         return metadata;
     }
 

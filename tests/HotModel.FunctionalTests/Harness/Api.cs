@@ -48,6 +48,10 @@ internal sealed class Api(Uri address, string? key = null) : IDisposable
         return PostAsync("admin/switch", body);
     }
 
+    /// <summary>Does not wait for answers that are running: they end with an error.</summary>
+    public Task<Reply> CutAsync(string model) => PostAsync(
+        "admin/switch", new JsonObject { ["model"] = model, ["force"] = true, ["drain_timeout_seconds"] = 0 });
+
     /// <summary>One user message, an answer of that many tokens, the same for the same prompt.</summary>
     public Task<Reply> ChatAsync(string text, string? session = null, int maxTokens = 8) =>
         PostAsync("v1/chat/completions", Chats.Request(text, maxTokens), session);
