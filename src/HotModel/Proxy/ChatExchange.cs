@@ -38,7 +38,12 @@ internal sealed class ChatExchange(
             {
                 Request = turn.SessionId,
                 Answer = answer,
-                OnComplete = () => Store(turn, lease.Model, answer.BuildMessage()),
+                // The turn ends here: a client that resends its history at once is recognised only by a free session.
+                OnComplete = () =>
+                {
+                    Store(turn, lease.Model, answer.BuildMessage());
+                    turn.Dispose();
+                },
                 OnEnd = turn.Dispose,
             });
             return null;

@@ -103,6 +103,34 @@ public class ChatEndpointTests
         hold.SetResult();
     }
 
+    /// <summary>SDKs send on at the end mark, and the upstream's end may take its time: the session must be free by then.</summary>
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Stream_end_mark_seen_by_the_client_means_that_the_session_is_recognised_at_once()
+    {
+        var hold = NewSource();
+        int asked = 0;
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            await Events(Hello, Finish, Done)(context);
+            if (Interlocked.Increment(ref asked) == 1)
+                await hold.Task;
+        });
+
+        using HttpResponseMessage first = await host.PostAsync(
+            """{"stream":true,"messages":[{"role":"user","content":"hi"}]}""");
+        using var reader = new StreamReader(await first.Content.ReadAsStreamAsync());
+        while (await reader.ReadLineAsync() != "data: [DONE]")
+        {
+        }
+        using HttpResponseMessage second = await host.PostAsync("""
+            {"stream":true,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"Hello"},
+             {"role":"user","content":"and?"}]}
+            """);
+
+        Assert.Equal(first.Headers.GetValues("X-HotModel-Session"), second.Headers.GetValues("X-HotModel-Session"));
+        hold.SetResult();
+    }
+
     [Fact(Timeout = TimeoutMs)]
     public async Task Forwarded_body_has_our_model_and_history_and_headers_are_ours()
     {
