@@ -29,7 +29,7 @@ public sealed class RelayAllocationTests
             await DifferenceAsync(hotmodel, "/v1/chat/completions", Word), Events * Word.Length, 20 * Events * Word.Length);
     }
 
-    // What else goes on in the program meanwhile. On the portable path Kestrel takes some bytes for a flush that waits.
+    // What else goes on in the program meanwhile. On the portable path Kestrel takes an object for a flush that waits.
     private static long NoiseBytes(string path) => path == RelayPath.Fast ? Events * 2 / 3 : Events * 16;
 
     private static Task<HotModelProcess> StartAsync(string path) =>

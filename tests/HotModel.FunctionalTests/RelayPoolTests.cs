@@ -1,10 +1,20 @@
+using System.Text;
+using System.Text.Json.Nodes;
+
 namespace HotModel.FunctionalTests;
 
 /// <summary>Connections to the model's server are used again, and it may close them at any moment.</summary>
 public sealed class RelayPoolTests
 {
+    private const string Json = "{\"object\":\"list\",\"data\":[{\"embedding\":[0.5,-1.25e-3]}]}";
+    private static readonly byte[] Wire =
+    [
+        .. Encoding.ASCII.GetBytes(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        .. UpstreamScript.Chunk(Json), .. "0\r\n\r\n"u8,
+    ];
     private static readonly string[] Events = SseAnswer.Of("a");
-    private static readonly byte[] Wire = SseAnswer.Wire(Events);
+    private static readonly byte[] StreamWire = SseAnswer.Wire(Events);
 
     [Theory]
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
@@ -26,7 +36,7 @@ public sealed class RelayPoolTests
         {
             script.Save(hotmodel.Setup, name);
             for (var i = 0; i < Rounds; i++)
-                AssertWhole(await client.ChatAsync(name), $"{name} {i}");
+                AssertWhole(await AskAsync(client, name), $"{name} {i}");
             Assert.Equal(Rounds, (await upstream.CountAsync(name)).Requests);
         }
     }
@@ -42,10 +52,10 @@ public sealed class RelayPoolTests
         new UpstreamScript().Close().Save(hotmodel.Setup, "new");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         using var other = await RawClient.ConnectAsync(hotmodel.Setup.Port);
-        Assert.Equal(200, (await client.ChatAsync("good")).Status);
+        Assert.Equal(200, (await AskAsync(client, "good")).Status);
         var accepted = await upstream.AcceptedAsync();
-        var onPooled = client.ChatAsync("pooled");
-        var onNew = other.ChatAsync("new");
+        var onPooled = AskAsync(client, "pooled");
+        var onNew = AskAsync(other, "new");
         AssertBadGateway(await onPooled, "pooled");
         AssertBadGateway(await onNew, "new");
         Assert.Equal((1, 1), ((await upstream.CountAsync("pooled")).Requests, (await upstream.CountAsync("new")).Requests));
@@ -60,12 +70,12 @@ public sealed class RelayPoolTests
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         new UpstreamScript().Send(Wire).Save(hotmodel.Setup, "whole");
-        // The end of the last chunk comes after the end mark, in pieces.
+        // The end of the last chunk comes after all of the body, in pieces.
         new UpstreamScript().Send(Wire.AsSpan(0, Wire.Length - 5)).Send(Wire.AsSpan(Wire.Length - 5, 3))
             .Send(Wire.AsSpan(Wire.Length - 2)).Save(hotmodel.Setup, "late-end");
         var before = await upstream.AcceptedAsync();
         for (var i = 0; i < 10; i++)
-            AssertWhole(await client.ChatAsync(i % 2 == 0 ? "whole" : "late-end"), "answer");
+            AssertWhole(await AskAsync(client, i % 2 == 0 ? "whole" : "late-end"), "answer");
         // Where hotmodel asked for its health first, that connection is the one.
         Assert.InRange(await upstream.AcceptedAsync() - before, 0, 1);
     }
@@ -76,17 +86,39 @@ public sealed class RelayPoolTests
     {
         await using var hotmodel = await StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
-        new UpstreamScript().Send(Wire.AsSpan(0, Wire.Length - 5)).UntilLeft().Save(hotmodel.Setup, "no-end");
+        new UpstreamScript().Send(StreamWire.AsSpan(0, StreamWire.Length - 5)).UntilLeft().Save(hotmodel.Setup, "no-end");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
-        AssertWhole(await client.ChatAsync("no-end"), "no-end");
+        AssertWholeStream(await client.ChatAsync("no-end"), "no-end");
         await Until.True(async () => await upstream.OpenAsync() == 0, TimeSpan.FromSeconds(10), "its connection is closed");
         Assert.Equal(0, (int)(await hotmodel.StateAsync())["inflight_chats"]!);
     }
+
+    /// <summary>llama-server would swallow the next request on it; see ReplyHead.</summary>
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Connection_of_an_event_stream_is_not_used_again(string path)
+    {
+        await using var hotmodel = await StartAsync(path);
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+        new UpstreamScript().Send(StreamWire).Save(hotmodel.Setup, "stream");
+        var before = await upstream.AcceptedAsync();
+        for (var i = 0; i < 3; i++)
+            AssertWholeStream(await client.ChatAsync("stream"), "stream");
+        Assert.InRange(await upstream.AcceptedAsync() - before, 2, 3);
+        await Until.True(async () => await upstream.OpenAsync() == 0, TimeSpan.FromSeconds(10), "their connections are closed");
+    }
+
+    private static Task<WireReply> AskAsync(RawClient client, string script) =>
+        client.PostAsync("/v1/embeddings", new JsonObject { ["script"] = script, ["input"] = "hello" });
 
     private static Task<HotModelProcess> StartAsync(string path) =>
         HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 
     private static void AssertWhole(WireReply reply, string name) => Assert.True(
+        reply.Status == 200 && reply.IsWhole && reply.Text == Json, $"{name}: {reply.Head}{reply.Text}");
+
+    private static void AssertWholeStream(WireReply reply, string name) => Assert.True(
         reply.Status == 200 && reply.IsWhole && reply.Text == string.Concat(Events), $"{name}: {reply.Head}{reply.Text}");
 
     private static void AssertBadGateway(WireReply reply, string name) => Assert.True(

@@ -27,7 +27,6 @@ internal sealed class ClientSocketWriter : PipeWriter
     private readonly Socket client;
     private byte[] buffer = [];
     private int filled;
-    private CancellationTokenSource? sending;
 
     private ClientSocketWriter(Socket client) => this.client = client;
 
@@ -92,31 +91,23 @@ internal sealed class ClientSocketWriter : PipeWriter
             return Gone;
         }
         if (error == SocketError.WouldBlock || (error == SocketError.Success && sent < chunk.Length))
-        {
-            sending ??= new();
-            return SendRestAsync(chunk[(error == SocketError.Success ? sent : 0)..], sending.Token);
-        }
+            return SendRestAsync(chunk[(error == SocketError.Success ? sent : 0)..]);
         GiveBack();
         return error == SocketError.Success ? Sent : Gone;
     }
 
-    /// <summary>Half a chunk may have gone: nothing can follow it.</summary>
-    public override void CancelPendingFlush() => sending?.Cancel();
+    public override void CancelPendingFlush() => throw new NotSupportedException();
 
     /// <summary>Kestrel completes the body.</summary>
     public override void Complete(Exception? exception = null) { }
 
-    private async ValueTask<FlushResult> SendRestAsync(ReadOnlyMemory<byte> rest, CancellationToken cancel)
+    private async ValueTask<FlushResult> SendRestAsync(ReadOnlyMemory<byte> rest)
     {
         try
         {
             while (!rest.IsEmpty)
-                rest = rest[await client.SendAsync(rest, SocketFlags.None, cancel)..];
+                rest = rest[await client.SendAsync(rest, SocketFlags.None)..];
             return Sent.Result;
-        }
-        catch (OperationCanceledException)
-        {
-            return new(isCanceled: true, isCompleted: false);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {

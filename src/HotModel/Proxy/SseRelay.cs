@@ -98,10 +98,7 @@ internal sealed class SseRelay(
             }
             RelayedBytes += ready;
             if (ready > 0 && await ClientFlush.RunAsync(client, scope) is { } end)
-            {
-                return isComplete && end == RelayEnd.ClientGone
-                    ? new(RelayEnd.Complete, null) : new(end, ForwardError.Of(scope, ForwardStage.ResponseBody));
-            }
+                return new(isComplete ? RelayEnd.Complete : end, ForwardError.Of(scope, ForwardStage.ResponseBody));
         }
         return isComplete ? new(RelayEnd.Complete, null)
             : scanner.HasError ? new(RelayEnd.CutByUpstreamError, null)

@@ -9,7 +9,7 @@ namespace HotModel.Tests.Api;
 internal sealed class StuckHead(IHttpResponseBodyFeature inner, TaskCompletionSource stuck)
     : PipeWriter, IHttpResponseBodyFeature
 {
-    private readonly TaskCompletionSource<FlushResult> flush = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FlushResult> never = new();
 
     public Stream Stream => inner.Stream;
     public PipeWriter Writer => this;
@@ -17,13 +17,13 @@ internal sealed class StuckHead(IHttpResponseBodyFeature inner, TaskCompletionSo
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
         stuck.TrySetResult();
-        return new(flush.Task);
+        return new(never.Task);
     }
 
     public override void Advance(int bytes) => inner.Writer.Advance(bytes);
     public override Memory<byte> GetMemory(int sizeHint = 0) => inner.Writer.GetMemory(sizeHint);
     public override Span<byte> GetSpan(int sizeHint = 0) => inner.Writer.GetSpan(sizeHint);
-    public override void CancelPendingFlush() => flush.TrySetResult(new(isCanceled: true, isCompleted: false));
+    public override void CancelPendingFlush() => inner.Writer.CancelPendingFlush();
     public override void Complete(Exception? exception = null) => inner.Writer.Complete(exception);
 
     public Task StartAsync(CancellationToken cancellationToken = default) => inner.StartAsync(cancellationToken);
