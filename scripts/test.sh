@@ -110,4 +110,4 @@ HOTMODEL_LLAMA_SERVER=$(find_llama_server)
 export HOTMODEL_EXECUTABLE HOTMODEL_LLAMA_SERVER
 echo "llama-server: $HOTMODEL_LLAMA_SERVER"
 run_tests HotModel.Tests 300
-run_tests HotModel.FunctionalTests 600
+run_tests HotModel.FunctionalTests 1800

@@ -7,7 +7,8 @@ namespace MeasureRelay;
 /// <param name="Streams">At once.</param>
 /// <param name="EventsPerSecond">Of each stream; 0: as many as are taken.</param>
 /// <param name="Seconds">Of the steady state, which begins when all streams have run for a while.</param>
-internal sealed record Scenario(string Name, int Streams, int EventsPerSecond, double Seconds);
+/// <param name="InStep">So many streams send at the same moment, as the slots of one llama-server do.</param>
+internal sealed record Scenario(string Name, int Streams, int EventsPerSecond, double Seconds, int InStep = 1);
 
 /// <summary>What was seen in the steady state of one run.</summary>
 internal sealed record RunResult(long Events, double Seconds, Cost Cost, double P50Us, double P99Us)
@@ -67,8 +68,9 @@ internal sealed class LoadClient
         long durationMs = (long)((ramp + scenario.Seconds + TailSeconds + ConnectSpanNanoseconds / 1e9) * 1000);
         for (int i = 0; i < scenario.Streams; i++)
         {
-            // Spread over the interval: a stream's events come between those of its neighbours.
-            var plan = new AnswerPlan(interval, interval * i / scenario.Streams, durationMs);
+            // Spread over the interval: events come between those of the neighbours, or of the neighbouring groups.
+            int group = i - (i % scenario.InStep);
+            var plan = new AnswerPlan(interval, interval * group / scenario.Streams, durationMs);
             string? session = side.HasSessions ? $"run-{runs}-{i}" : null;
             var stream = new ClientStream(side.Port, side.Path, plan.Request(side.Path, side.Port, session));
             streams.Add(stream.Handle, stream);

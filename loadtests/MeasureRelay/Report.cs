@@ -50,21 +50,30 @@ internal sealed class Report(Plan plan, Findings findings, IReadOnlyList<string>
 
     private static Goal[] ReadGoals(Plan plan, Findings findings)
     {
-        double Cpu(string side) => findings.Median(plan.Many, side, r => r.CpuSecondsPerMillion);
-        double P99(string side) => findings.Added(plan.Many, side, r => r.P99Us);
         double P50(string side) => findings.Added(plan.One, side, r => r.P50Us);
         double Memory(string side) => findings.BytesPerStream(plan.Many, plan.Most, side) / 1000;
         return
         [
-            new($"{plan.Many.Name}: CPU of hotmodel / nginx", Cpu(Side.HotModel) / Cpu(Side.Nginx), 0.85, "0.00"),
-            new($"{plan.Many.Name}: CPU of hotmodel with a session / nginx",
-                Cpu(Side.HotModelSession) / Cpu(Side.Nginx), 1, "0.00"),
-            new($"{plan.Many.Name}: p99 added by hotmodel, µs (nginx's)", P99(Side.HotModel), P99(Side.Nginx), "0"),
+            .. CpuAndLatency(plan.Many, findings),
+            .. CpuAndLatency(plan.InStep, findings),
             new($"{plan.One.Name}: p50 added by hotmodel, µs", P50(Side.HotModel), 100, "0"),
             new($"{plan.One.Name}: p50 added by hotmodel with a session, µs", P50(Side.HotModelSession), 100, "0"),
             new($"{plan.Most.Streams} streams: memory of hotmodel, kB per stream", Memory(Side.HotModel), 20, "0.0"),
             new($"{plan.Most.Streams} streams: memory of hotmodel with a session, kB per stream",
                 Memory(Side.HotModelSession), 20, "0.0"),
+        ];
+    }
+
+    private static Goal[] CpuAndLatency(Scenario scenario, Findings findings)
+    {
+        double Cpu(string side) => findings.Median(scenario, side, r => r.CpuSecondsPerMillion);
+        double P99(string side) => findings.Added(scenario, side, r => r.P99Us);
+        return
+        [
+            new($"{scenario.Name}: CPU of hotmodel / nginx", Cpu(Side.HotModel) / Cpu(Side.Nginx), 0.85, "0.00"),
+            new($"{scenario.Name}: CPU of hotmodel with a session / nginx",
+                Cpu(Side.HotModelSession) / Cpu(Side.Nginx), 1, "0.00"),
+            new($"{scenario.Name}: p99 added by hotmodel, µs (nginx's)", P99(Side.HotModel), P99(Side.Nginx), "0"),
         ];
     }
 
@@ -105,11 +114,12 @@ internal sealed class Report(Plan plan, Findings findings, IReadOnlyList<string>
     private void PrintMemory(TextWriter output)
     {
         output.WriteLine("Resident memory at so many streams, MB\n");
-        output.WriteLine($"| | {string.Join(" | ", plan.Paced.Select(s => $"{s.Streams}"))} | kB per stream |");
-        output.WriteLine($"|---|{string.Concat(plan.Paced.Select(_ => "---|"))}---|");
+        Scenario[] growing = [plan.One, plan.Many, plan.Most];
+        output.WriteLine($"| | {string.Join(" | ", growing.Select(s => $"{s.Streams}"))} | kB per stream |");
+        output.WriteLine($"|---|{string.Concat(growing.Select(_ => "---|"))}---|");
         foreach (string side in sides.Where(s => s != Side.Direct))
         {
-            IEnumerable<string> levels = plan.Paced.Select(s =>
+            IEnumerable<string> levels = growing.Select(s =>
                 Number(findings.Median(s, side, r => r.Cost.ResidentBytes) / 1e6, "0.0"));
             output.WriteLine($"| {side} | {string.Join(" | ", levels)} "
                 + $"| {Number(findings.BytesPerStream(plan.Many, plan.Most, side) / 1000, "0.0")} |");

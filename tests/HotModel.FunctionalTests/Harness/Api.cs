@@ -23,7 +23,12 @@ internal sealed record Reply(int Status, string Text, HttpResponseHeaders Header
 internal sealed class Api(Uri address, string? key = null) : IDisposable
 {
     // No pooling of dead connections across a restart, and no limit on requests at once.
-    private readonly HttpClient client = new(new SocketsHttpHandler { UseProxy = false })
+    private readonly HttpClient client = new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        // llama-server itself, which the key tells, swallows a request on a connection whose event stream has ended.
+        PooledConnectionLifetime = key is null ? Timeout.InfiniteTimeSpan : TimeSpan.Zero,
+    })
     {
         BaseAddress = address,
         Timeout = TimeSpan.FromMinutes(2),
