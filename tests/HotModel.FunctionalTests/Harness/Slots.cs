@@ -29,6 +29,13 @@ internal static class Slots
         }
     }
 
+    /// <summary>Waits for answers that another test has begun and left.</summary>
+    public static async Task FreeAsync(Api model)
+    {
+        while ((await model.GetAsync("slots")).Text.Contains("\"is_processing\":true", StringComparison.Ordinal))
+            await Task.Delay(WholePause, TestContext.Current.CancellationToken);
+    }
+
     /// <summary>How many tokens the answer that comes now has; null if none comes.</summary>
     private static async Task<int?> DecodedAsync(HotModelProcess hotmodel)
     {

@@ -18,6 +18,8 @@ public sealed class ServerStateRouteTests(RouteServer server)
     [InlineData("metrics?model=coder", "llamacpp:requests_processing 0")]
     public async Task Query_has_the_servers_own_answer(string path, string shows)
     {
+        await server.UseAsync("coder");
+        await Slots.FreeAsync(server.Direct);
         await server.SameAsync("coder", new Example(path, null, shows));
         Assert.Contains("coder.gguf", server.Process.ModelChild.CommandLine);
     }
