@@ -13,7 +13,7 @@ public sealed class RelayAllocationTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Events_of_an_answer_that_only_its_client_reads_allocate_nothing(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         Assert.InRange(await DifferenceAsync(hotmodel, "/v1/completions", "word"), long.MinValue, NoiseBytes(path));
     }
 
@@ -21,7 +21,7 @@ public sealed class RelayAllocationTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Events_of_an_answer_that_is_collected_allocate_nothing_but_room_for_its_text(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         Assert.InRange(await DifferenceAsync(hotmodel, "/v1/chat/completions", ""), long.MinValue, NoiseBytes(path));
         // The buffers double, and at the end the message is put together, checked and stored: copies of the text.
         const string Word = " word";
@@ -31,9 +31,6 @@ public sealed class RelayAllocationTests
 
     // What else goes on in the program meanwhile. On the portable path Kestrel takes an object for a flush that waits.
     private static long NoiseBytes(string path) => path == RelayPath.Fast ? Events * 2 / 3 : Events * 16;
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 
     /// <summary>What a long answer allocates more than a short one.</summary>
     private static async Task<long> DifferenceAsync(HotModelProcess hotmodel, string route, string word)

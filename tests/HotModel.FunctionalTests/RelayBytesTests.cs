@@ -12,7 +12,7 @@ public sealed class RelayBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answer_in_two_segments_split_at_every_byte_is_the_same(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var events = SseAnswer.Of(" h\u00e9llo", " \U0001F642\\n");
         var wire = SseAnswer.Wire(events);
         await RawConnections.ForAllAsync(hotmodel.Setup, Enumerable.Range(1, wire.Length - 1), Connections, async (client, at) =>
@@ -29,7 +29,7 @@ public sealed class RelayBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Path_is_the_one_that_was_set(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         new UpstreamScript().Send(SseAnswer.Wire(SseAnswer.Of("a"))).Save(hotmodel.Setup, "one");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         AssertWhole(SseAnswer.Of("a"), await client.ChatAsync("one"), "one");
@@ -40,7 +40,7 @@ public sealed class RelayBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answer_in_segments_of_one_byte_is_the_same(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var events = SseAnswer.Of(" h\u00e9llo");
         new UpstreamScript().SendByteByByte(SseAnswer.Wire(events)).Save(hotmodel.Setup, "bytes");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
@@ -52,7 +52,7 @@ public sealed class RelayBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answer_in_any_framing_is_the_same(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var events = SseAnswer.Of(" one", " two");
         var all = Encoding.UTF8.GetBytes(string.Concat(events));
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
@@ -68,7 +68,7 @@ public sealed class RelayBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Events_of_any_kind_are_the_same(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var megabyte = string.Concat(Enumerable.Range(0, 1 << 17).Select(i => (char)('a' + (i % 23)) + "1234567"));
         byte[] notUtf8 = [0xff, 0xc3, 0x28, 0x80];
         byte[] notUtf8Beside = [.. "data: {\"choices\":[],\"x\":\""u8, .. notUtf8, .. "\"}\n\n"u8];
@@ -157,7 +157,4 @@ public sealed class RelayBytesTests
         Assert.Equal(2, history.Count);
         return (string?)history[1]!["message"]!["content"];
     }
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 }

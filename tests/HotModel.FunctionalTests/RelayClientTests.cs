@@ -12,7 +12,7 @@ public sealed class RelayClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Client_that_leaves_has_its_upstream_connection_closed_at_once(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         var word = UpstreamScript.Chunk(SseAnswer.Word("a"));
         (string Name, UpstreamScript Script, bool HasBegun)[] cases =
@@ -55,7 +55,7 @@ public sealed class RelayClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Clients_connection_serves_again_after_a_stream(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var events = SseAnswer.Of("a", "b");
         var all = string.Concat(events);
         new UpstreamScript().Send(SseAnswer.Wire(events)).Save(hotmodel.Setup, "whole");
@@ -73,7 +73,7 @@ public sealed class RelayClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Requests_sent_while_a_stream_runs_are_answered_in_order(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         string[] names = ["one", "two", "three"];
         foreach (var name in names)
@@ -95,7 +95,7 @@ public sealed class RelayClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Client_that_leaves_under_a_second_request_of_its_own_leaves_nothing_behind(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         new UpstreamScript().Send(Head).Send(UpstreamScript.Chunk(SseAnswer.Word("a"))).UntilLeft().Save(hotmodel.Setup, "open");
         using (var client = await RawClient.ConnectAsync(hotmodel.Setup.Port))
@@ -113,7 +113,7 @@ public sealed class RelayClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Client_that_wants_the_connection_closed_gets_the_same_bytes(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var events = SseAnswer.Of("h\u00e9llo", "b");
         var wire = SseAnswer.Wire(events);
         new UpstreamScript().Send(wire.AsSpan(0, 400)).Send(wire.AsSpan(400)).Save(hotmodel.Setup, "whole");
@@ -143,7 +143,7 @@ public sealed class RelayClientTests
         const int Clients = 200;
         const int AtOnce = 40;
         const int Seed = 20_260_101;
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         var script = new UpstreamScript().Send(Head);
         foreach (var i in Enumerable.Range(0, 12))
@@ -185,7 +185,4 @@ public sealed class RelayClientTests
 
     private static Task NothingHeldAsync(HotModelProcess hotmodel) => Until.True(
         async () => (int)(await hotmodel.StateAsync())["inflight_chats"]! == 0, Limit, "no request is left");
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 }

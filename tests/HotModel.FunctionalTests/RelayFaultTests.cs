@@ -13,7 +13,7 @@ public sealed class RelayFaultTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answer_that_ends_at_any_byte_ends_with_an_error_or_is_whole(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         var wire = SseAnswer.Wire(SseAnswer.Of(" h\u00e9llo"));
         var positions = Enumerable.Range(Head.Length, wire.Length - Head.Length);
@@ -36,7 +36,7 @@ public sealed class RelayFaultTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Head_that_ends_at_any_byte_is_a_bad_gateway_and_the_request_is_not_sent_twice(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         // All at once: each waits to learn whether the model is lost.
         await RawConnections.ForAllAsync(hotmodel.Setup, Enumerable.Range(0, Head.Length), Head.Length, async (client, at) =>
@@ -55,7 +55,7 @@ public sealed class RelayFaultTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Stream_that_is_no_proper_one_ends_with_an_error(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var word = SseAnswer.Word("a");
         var chunk = Encoding.UTF8.GetString(UpstreamScript.Chunk(word));
         const string Type = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
@@ -89,7 +89,7 @@ public sealed class RelayFaultTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Line_without_an_end_is_given_up(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         var filler = UpstreamScript.Chunk(new string('x', 64 << 10));
         new UpstreamScript().Send(Head).Send(UpstreamScript.Chunk("data: ")).Repeat(1024, filler).Save(hotmodel.Setup, "endless");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
@@ -98,9 +98,6 @@ public sealed class RelayFaultTests
         await Until.True(
             async () => (await upstream.CountAsync("endless")).Left == 1, Limit, "its connection is closed");
     }
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 
     private static async Task NothingHeldAsync(HotModelProcess hotmodel, ScriptedUpstream upstream)
     {

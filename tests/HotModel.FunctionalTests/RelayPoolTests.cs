@@ -20,7 +20,7 @@ public sealed class RelayPoolTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Connection_that_the_server_drops_between_answers_is_never_the_clients_error(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         const int Rounds = 30;
@@ -45,7 +45,7 @@ public sealed class RelayPoolTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Request_that_the_server_read_and_did_not_answer_is_sent_once(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         new UpstreamScript().Send(Wire).Save(hotmodel.Setup, "good");
         new UpstreamScript().Close().Save(hotmodel.Setup, "pooled");
@@ -66,7 +66,7 @@ public sealed class RelayPoolTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answers_that_end_well_share_one_connection(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         new UpstreamScript().Send(Wire).Save(hotmodel.Setup, "whole");
@@ -84,7 +84,7 @@ public sealed class RelayPoolTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Server_that_does_not_end_its_answer_holds_nothing(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         new UpstreamScript().Send(StreamWire.AsSpan(0, StreamWire.Length - 5)).UntilLeft().Save(hotmodel.Setup, "no-end");
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
@@ -98,7 +98,7 @@ public sealed class RelayPoolTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Connection_of_an_event_stream_is_not_used_again(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
         new UpstreamScript().Send(StreamWire).Save(hotmodel.Setup, "stream");
@@ -111,9 +111,6 @@ public sealed class RelayPoolTests
 
     private static Task<WireReply> AskAsync(RawClient client, string script) =>
         client.PostAsync("/v1/embeddings", new JsonObject { ["script"] = script, ["input"] = "hello" });
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 
     private static void AssertWhole(WireReply reply, string name) => Assert.True(
         reply.Status == 200 && reply.IsWhole && reply.Text == Json, $"{name}: {reply.Head}{reply.Text}");

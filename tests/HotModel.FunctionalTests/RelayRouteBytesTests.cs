@@ -29,7 +29,7 @@ public sealed class RelayRouteBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Stream_in_two_segments_split_at_every_byte_is_the_same(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         foreach (var (route, events) in ((string, string[])[])[("v1/completions", Completion), ("v1/messages", Message)])
         {
             var wire = SseAnswer.Wire(events);
@@ -49,7 +49,7 @@ public sealed class RelayRouteBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Stream_that_ends_at_any_byte_ends_with_an_error_of_its_api(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         foreach (var (route, events, error) in ((string, string[], string)[])[
             ("v1/completions", Completion, "data: {\"error\":{"),
             ("v1/messages", Message, "event: error\ndata: {\"type\":\"error\",\"error\":{")])
@@ -80,7 +80,7 @@ public sealed class RelayRouteBytesTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Json_in_two_segments_split_at_every_byte_is_the_same(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         const string Json = "{\"object\":\"list\",\"data\":[{\"embedding\":[0.5,-1.25e-3]}]}";
         const string Type = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n";
         (string Name, byte[] Wire)[] framings =
@@ -109,7 +109,4 @@ public sealed class RelayRouteBytesTests
         ["prompt"] = "hello",
         ["stream"] = true,
     };
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 }

@@ -16,7 +16,7 @@ public sealed class RelaySlowClientTests
     public async Task Client_that_does_not_read_holds_the_upstream_back_and_costs_no_memory(string path)
     {
         const long RoomBytes = 8 << 20;
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         Flood.Save(hotmodel.Setup, "warm-up");
         Flood.Save(hotmodel.Setup, "flood");
@@ -61,7 +61,7 @@ public sealed class RelaySlowClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Client_that_leaves_unread_bytes_behind_frees_its_upstream(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         Flood.Save(hotmodel.Setup, "flood");
         using (var client = await RawClient.ConnectAsync(hotmodel.Setup.Port, SmallBufferBytes))
@@ -77,7 +77,7 @@ public sealed class RelaySlowClientTests
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Answer_that_breaks_off_before_its_client_reads_arrives_with_the_error(string path)
     {
-        await using var hotmodel = await StartAsync(path);
+        await using var hotmodel = await RelayPath.StartAsync(path);
         using var upstream = new ScriptedUpstream(hotmodel.Setup);
         Flood.Save(hotmodel.Setup, "broken", isWhole: false);
         using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port, SmallBufferBytes);
@@ -164,7 +164,4 @@ public sealed class RelaySlowClientTests
 
     private static Task NothingHeldAsync(HotModelProcess hotmodel) => Until.True(
         async () => (int)(await hotmodel.StateAsync())["inflight_chats"]! == 0, Limit, "no request is left");
-
-    private static Task<HotModelProcess> StartAsync(string path) =>
-        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 }

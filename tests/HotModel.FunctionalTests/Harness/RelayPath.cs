@@ -12,4 +12,8 @@ internal static class RelayPath
     public const string FastThread = "relay";
 
     public static TheoryData<string> All => [Fast, Portable];
+
+    /// <summary>A hotmodel that relays that way, before the scripted llama-server.</summary>
+    public static Task<HotModelProcess> StartAsync(string path) =>
+        HotModelProcess.StartAsync(new Setup { Scripted = true, Server = path });
 }
