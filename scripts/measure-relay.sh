@@ -3,10 +3,11 @@
 # memory, throughput. Prints tables and exits with 1 if a goal is missed. Linux; takes 6 minutes. Run it on a machine
 # that does nothing else.
 #
-#   measure-relay.sh [--quick] [--json FILE] [--sides NAME,NAME…]
+#   measure-relay.sh [--quick] [--json FILE] [--sides NAME,NAME…] [--only TEXT]
 #
 #   --quick    under a minute; the figures say little
 #   --sides    only these of: direct, nginx, haproxy, hotmodel, hotmodel-session
+#   --only     only the scenarios with TEXT in their name: "in step"
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 caller=$PWD

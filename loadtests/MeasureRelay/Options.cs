@@ -2,12 +2,13 @@ namespace MeasureRelay;
 
 /// <summary>The command line.</summary>
 internal sealed record Options(
-    string HotModel, string Nginx, string HaProxy, bool IsQuick, string? JsonFile, IReadOnlyList<string> Sides)
+    string HotModel, string Nginx, string HaProxy, bool IsQuick, string? JsonFile, IReadOnlyList<string> Sides,
+    string Only)
 {
     public const string UpstreamWord = "upstream";
 
     public static readonly string Usage =
-        "usage: MeasureRelay HOTMODEL NGINX HAPROXY [--quick] [--json FILE] [--sides NAME,NAME…]\n"
+        "usage: MeasureRelay HOTMODEL NGINX HAPROXY [--quick] [--json FILE] [--sides NAME,NAME…] [--only TEXT]\n"
         + $"sides: {string.Join(", ", Side.All)}";
 
     /// <summary>Null where it is not understood.</summary>
@@ -15,7 +16,7 @@ internal sealed record Options(
     {
         if (words is not [var hotModel, var nginx, var haproxy, .. var rest])
             return null;
-        var options = new Options(hotModel, nginx, haproxy, IsQuick: false, null, Side.All);
+        var options = new Options(hotModel, nginx, haproxy, IsQuick: false, null, Side.All, "");
         for (int i = 0; i < rest.Length; i++)
         {
             bool hasValue = i + 1 < rest.Length;
@@ -29,6 +30,9 @@ internal sealed record Options(
                     break;
                 case "--sides" when hasValue:
                     options = options with { Sides = rest[++i].Split(',') };
+                    break;
+                case "--only" when hasValue:
+                    options = options with { Only = rest[++i] };
                     break;
                 default:
                     return null;

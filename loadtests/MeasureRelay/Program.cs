@@ -39,7 +39,7 @@ void MeasureAll()
 {
     foreach (Side side in sides)
         client.Run(side, plan.One with { Seconds = 0.3 });
-    foreach (Scenario scenario in plan.All)
+    foreach (Scenario scenario in plan.All.Where(s => s.Name.Contains(options.Only, StringComparison.Ordinal)))
     {
         for (int round = 0; round < plan.RoundsOf(scenario); round++)
         {

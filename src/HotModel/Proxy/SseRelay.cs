@@ -60,7 +60,11 @@ internal sealed class SseRelay(
     /// </param>
     public async Task<RelayResult> RunAsync(Action onComplete)
     {
-        RelayResult result = await RelayAsync(onComplete);
+        Task<RelayResult> relay;
+        // Nothing in it reads what flows, and to carry it over every wait costs.
+        using (ExecutionContext.SuppressFlow())
+            relay = RelayAsync(onComplete);
+        RelayResult result = await relay;
         await Poller.LeaveAsync();
         return result;
     }
