@@ -67,6 +67,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
         new AdminEndpoints(config, loop, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
+        Own(new HeapTrim(time));
     }
 
     public static HotModelHost Create(HotModelConfig config) => new(config);

@@ -154,9 +154,7 @@ internal sealed class HttpConnection : IDisposable
             start += length;
             if (head.Status >= 200)
             {
-                // An answer may take long, and there may be many at once.
-                if (start == end)
-                    (buffer, start, end) = ([], 0, 0);
+                DropEmptyBuffer();
                 return head;
             }
             if (head.Status == StatusCodes.Status101SwitchingProtocols)
@@ -174,6 +172,7 @@ internal sealed class HttpConnection : IDisposable
         int count = Math.Min(target.Length, end - start);
         buffer.AsMemory(start, count).CopyTo(target);
         start += count;
+        DropEmptyBuffer();
         return new(count);
     }
 
@@ -222,6 +221,13 @@ internal sealed class HttpConnection : IDisposable
                 return false;
             await Task.Delay(ResetPause, time, cancel);
         }
+    }
+
+    // An answer may take long, and there may be many at once.
+    private void DropEmptyBuffer()
+    {
+        if (start == end)
+            (buffer, start, end) = ([], 0, 0);
     }
 
     private void MakeRoom()

@@ -42,7 +42,7 @@ internal sealed class ReplyBody : Stream
         if (hasEnded)
             return new(0);
         ObjectDisposedException.ThrowIf(connection is null, this);
-        return buffer.IsEmpty ? connection.WaitReadableAsync(cancellationToken) : ReadSomeAsync(buffer, cancellationToken);
+        return buffer.IsEmpty ? connection.WaitReadableAsync(cancellationToken) : ReadSome(buffer, cancellationToken);
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
@@ -54,17 +54,44 @@ internal sealed class ReplyBody : Stream
         base.Dispose(disposing);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> ReadSomeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    /// <summary>The rule in a stream: the bytes are there, and no state machine is needed to take them.</summary>
+    private ValueTask<int> ReadSome(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         if (framing == Framing.Length && buffer.Length > remainingBytes)
             buffer = buffer[..(int)remainingBytes];
         while (true)
         {
+            ValueTask<int> receiving = Receive(buffer, cancellationToken);
+            if (!receiving.IsCompletedSuccessfully)
+                return ReadSomeAsync(receiving, buffer, cancellationToken);
+            int data = Take(buffer.Span[..receiving.Result]);
+            if (data > 0 || hasEnded)
+                return new(data);
+        }
+    }
+
+    private ValueTask<int> Receive(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return connection!.ReceiveAsync(buffer, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            return ValueTask.FromException<int>(e);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> ReadSomeAsync(
+        ValueTask<int> receiving, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
             int received;
             try
             {
-                received = await connection!.ReceiveAsync(buffer, cancellationToken);
+                received = await receiving;
             }
             catch (SocketException e)
             {
@@ -80,6 +107,7 @@ internal sealed class ReplyBody : Stream
             int data = Take(buffer.Span[..received]);
             if (data > 0 || hasEnded)
                 return data;
+            receiving = Receive(buffer, cancellationToken);
         }
     }
 
