@@ -9,7 +9,7 @@ internal sealed class PassportOffice(TimeProvider time)
 {
     private readonly FileIdentity files = new();
     // llama-server takes options from these too, and its processes get ours.
-    private readonly IReadOnlyList<string> environment = OptionsOfEnvironment();
+    private readonly List<string> environment = OptionsOfEnvironment();
 
     /// <param name="model">The model.</param>
     /// <param name="upstream">Where it answers.</param>
