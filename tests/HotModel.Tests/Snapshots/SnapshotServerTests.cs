@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using HotModel.Llama;
 using HotModel.Sessions;
 using HotModel.Snapshots;
@@ -7,6 +8,7 @@ namespace HotModel.Tests.Snapshots;
 
 /// <summary>With the real llama-server.</summary>
 [Trait("needs", "llama-server")]
+[UnsupportedOSPlatform("windows")]
 public class SnapshotServerTests
 {
     private static readonly MessageHash History = new(42);
