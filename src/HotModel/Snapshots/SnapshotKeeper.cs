@@ -31,7 +31,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private readonly DiskFlush flush;
     // Files that llama-server writes just now.
     private readonly ConcurrentDictionary<string, bool> writing = new(StringComparer.Ordinal);
-    // Marks too, in case the disk did not take them; and servers that cannot save at all.
+    // Models and builds whose mark the disk may not have taken, and fingerprints of servers that cannot save at all.
     private readonly ConcurrentDictionary<string, bool> useless = new(StringComparer.Ordinal);
     private long saved, restored, failed;
 
@@ -96,7 +96,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     }
 
     public bool IsRestorable(Passport passport) =>
-        isEnabled && !useless.ContainsKey(passport.ModelAndBuild) && store.IsRestorable(passport.ModelAndBuild);
+        isEnabled && !useless.ContainsKey(passport.Fingerprint) && !useless.ContainsKey(passport.ModelAndBuild)
+        && store.IsRestorable(passport.ModelAndBuild);
 
     /// <summary>Sessions with a snapshot under this passport, the most recently used session first.</summary>
     public IReadOnlyList<long> Sessions(Passport passport, int limit) =>
@@ -211,7 +212,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     {
         if (!reply.IsOk)
             return Refused(passport, reply);
-        // On a full disk llama-server reports success too, with what it meant to write.
+        // Not every build reports a full disk: the size of the file decides.
         if (SlotAnswers.Saved(reply.Body) is not { Tokens: > 0 } done || folder.BytesOf(file) != done.Bytes)
             return NotSaved(SaveStatus.Failed, "llama-server did not write the whole file; the disk may be full.");
         if (!IsSame(done.Tokens, content.Tokens))
@@ -238,7 +239,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     {
         if (reply.Status is not (StatusCodes.Status404NotFound or StatusCodes.Status501NotImplemented))
             return NotSaved(SaveStatus.Failed, Refusal(reply));
-        useless[passport.ModelAndBuild] = true;
+        useless[passport.Fingerprint] = true;
         return NotSaved(SaveStatus.NotRestorable, Refusal(reply));
     }
 

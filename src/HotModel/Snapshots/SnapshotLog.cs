@@ -19,7 +19,7 @@ internal static partial class SnapshotLog
     public static partial void NotRestored(ILogger logger, int slot, string model, string error);
 
     [ZLoggerMessage(5005, LogLevel.Warning,
-        "llama-server restored {restored} tokens of {model} (conversation {session}) and used {reused} of them: no more snapshots are kept of this "
-        + "model with this build of llama-server. It may be a model with a sliding window; --swa-full may help")]
+        "llama-server restored {restored} tokens of {model} (conversation {session}) and used {reused} of them: no more "
+        + "snapshots are kept of this model with this build of llama-server. If it has a sliding window, --swa-full may help")]
     public static partial void NoUse(ILogger logger, string model, long session, int restored, int reused);
 }
