@@ -1,10 +1,9 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace HotModel.Snapshots;
 
 /// <summary>The command line of a model's llama-server, as far as the meaning of a KV cache hangs on it.</summary>
-internal static partial class ServerArguments
+internal static class ServerArguments
 {
     /// <summary>
     /// Differ from start to start, or decide only who may ask, what is logged and how many threads compute. All else
@@ -62,12 +61,18 @@ internal static partial class ServerArguments
     /// <summary>All files of a model of which the first one is given.</summary>
     public static IReadOnlyList<string> Shards(string path)
     {
-        if (ShardName().Match(path) is not { Success: true } name)
+        // Written by llama.cpp's own splitter, which its loader expects: the number and the count have five digits each.
+        const int suffix = 20; // -00001-of-00003.gguf
+        var name = path.Length > suffix ? path.AsSpan(path.Length - suffix) : default;
+        if (!name.StartsWith("-") || !name[6..].StartsWith("-of-") || !name.EndsWith(".gguf")
+            || !IsNumber(name[1..6], out _) || !IsNumber(name[10..15], out var count))
             return [path];
-        var count = int.Parse(name.Groups["count"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture);
         return [.. Enumerable.Range(1, count).Select(number => string.Create(
-            CultureInfo.InvariantCulture, $"{name.Groups["stem"]}-{number:D5}-of-{count:D5}.gguf"))];
+            CultureInfo.InvariantCulture, $"{path.AsSpan(0, path.Length - suffix)}-{number:D5}-of-{count:D5}.gguf"))];
     }
+
+    private static bool IsNumber(ReadOnlySpan<char> text, out int number) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
     private static string WithoutScale(string part)
     {
@@ -79,7 +84,4 @@ internal static partial class ServerArguments
     /// <summary>"-1" is a value: no option of llama-server begins with a digit.</summary>
     private static bool IsOption(string argument) =>
         argument.Length > 1 && argument[0] == '-' && !char.IsAsciiDigit(argument[1]) && argument[1] != '.';
-
-    [GeneratedRegex(@"^(?<stem>.*)-\d{5}-of-(?<count>\d{5})\.gguf$", RegexOptions.Singleline)]
-    private static partial Regex ShardName();
 }

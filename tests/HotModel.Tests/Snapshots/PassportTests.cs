@@ -174,6 +174,16 @@ public sealed class PassportTests : IDisposable
     public void Props_that_lack_something_are_none(string json) =>
         Assert.Null(ServerProps.Read(Encoding.UTF8.GetBytes(json)));
 
+    [Theory]
+    [InlineData("/m.gguf", "/m.gguf")]
+    [InlineData("-00001-of-00002.gguf", "-00001-of-00002.gguf")]
+    [InlineData("/m-0001-of-00002.gguf", "/m-0001-of-00002.gguf")]
+    [InlineData("/m-00001-of-0000x.gguf", "/m-00001-of-0000x.gguf")]
+    [InlineData("/m-00001-of-00002.bin", "/m-00001-of-00002.bin")]
+    [InlineData("/m-00001-of-00002.gguf", "/m-00001-of-00002.gguf /m-00002-of-00002.gguf")]
+    public void Shards_are_those_of_the_pattern(string path, string expected) =>
+        Assert.Equal(expected.Split(' '), ServerArguments.Shards(path));
+
     [Fact]
     public void Files_of_a_scaled_list_are_all_of_it() => Assert.Equal(
         ["/a.gguf", "/b:c.gguf", "/d.gguf"],

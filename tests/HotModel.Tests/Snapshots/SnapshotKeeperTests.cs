@@ -302,6 +302,60 @@ public partial class SnapshotKeeperTests
     }
 
     [Fact]
+    public async Task Save_that_takes_too_long_fails_and_what_comes_of_it_later_is_swept()
+    {
+        await using var scene = new SnapshotState();
+        var asked = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = new ScriptedServer(Stuck(asked));
+        var content = new SlotContent(scene.Session("one"), default, 100);
+        var saving = scene.Keeper.SaveAsync(
+            new Upstream(server.Address, "a", null), Passport, 0, content, BackendScene.Soon);
+        var file = FileName().Match(await asked.Task).Groups[1].Value;
+        File.WriteAllBytes(Path.Combine(scene.Folder, file), new byte[10]);
+        scene.State.Time.Advance(TimeSpan.FromMinutes(10));
+
+        var result = await saving;
+        Assert.Equal(SaveStatus.Failed, result.Status);
+        Assert.Contains("in time", result.Error, StringComparison.Ordinal);
+        Assert.True(result.Seconds >= 600);
+        Assert.Empty(scene.Files);
+        File.WriteAllBytes(Path.Combine(scene.Folder, file), new byte[10]);
+        await scene.Keeper.SaveAsync(Nobody, Passport, 0, content, BackendScene.Soon);
+        Assert.Empty(scene.Files);
+    }
+
+    [Fact]
+    public async Task Save_that_is_cancelled_leaves_nothing()
+    {
+        await using var scene = new SnapshotState();
+        var asked = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = new ScriptedServer(Stuck(asked));
+        using var cancel = new CancellationTokenSource();
+        var saving = scene.Keeper.SaveAsync(new Upstream(server.Address, "a", null), Passport, 0,
+            new SlotContent(scene.Session("one"), default, 100), cancel.Token);
+        var file = FileName().Match(await asked.Task).Groups[1].Value;
+        File.WriteAllBytes(Path.Combine(scene.Folder, file), new byte[10]);
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => saving);
+        Assert.Empty(scene.Files);
+    }
+
+    [Fact]
+    public async Task Saved_file_is_brought_to_the_disk_and_then_outlives_the_run_of_the_system()
+    {
+        await using var scene = new SnapshotState();
+        await using var server = Slots(scene, 100, """{"n_saved":100,"n_written":10}""", 10);
+        await scene.Keeper.SaveAsync(new Upstream(server.Address, "a", null), Passport, 0,
+            new SlotContent(scene.Session("one"), default, 100), BackendScene.Soon);
+
+        await scene.Keeper.DisposeAsync();
+
+        Assert.Empty(scene.Store.SnapshotsOfOtherBoots("another run"));
+        Assert.Single(scene.Files);
+    }
+
+    [Fact]
     public async Task Prepare_brings_the_folder_back()
     {
         await using var scene = new SnapshotState();
@@ -315,7 +369,7 @@ public partial class SnapshotKeeperTests
     private static Upstream Nobody => new(new Uri("http://127.0.0.1:9/"), "a", null);
 
     private static SnapshotKeeper NewKeeper(SnapshotState scene, SessionStore store) => new(
-        SnapshotState.Config(), scene.Folder, store, TimeProvider.System,
+        SnapshotState.Config(), scene.Folder, store, scene.State.Time,
         Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
 
     private static string Reply(string status, string json) =>
@@ -337,6 +391,15 @@ public partial class SnapshotKeeperTests
             await connection.SendAsync(Reply(status, answer));
             await connection.ReadRequestAsync();
         });
+
+    /// <summary>Shows an idle slot and answers nothing to what is asked next.</summary>
+    private static Func<ScriptedConnection, Task> Stuck(TaskCompletionSource<string> asked) => async connection =>
+    {
+        await connection.ReadRequestAsync();
+        await connection.SendAsync(Reply("200 OK", """[{"id":0,"is_processing":false,"n_prompt_tokens":100}]"""));
+        asked.SetResult((await connection.ReadRequestAsync())!);
+        await connection.ClosedAsync();
+    };
 
     [GeneratedRegex("\"filename\":\"([^\"]+)\"")]
     private static partial Regex FileName();

@@ -64,5 +64,5 @@ internal sealed class SnapshotState : IAsyncDisposable
     }
 
     private SnapshotKeeper NewKeeper(SnapshotConfig? config) => new(
-        config ?? Config(), Folder, Store, TimeProvider.System, NullLogger.Instance, () => FreeBytes);
+        config ?? Config(), Folder, Store, State.Time, NullLogger.Instance, () => FreeBytes);
 }
