@@ -17,7 +17,7 @@ public sealed class PassportTests : IDisposable
 
     private static ServerProps Props(string? path = null) => new("b1", path, 512, 1, "template");
 
-    private ModelConfig Model(string name = "m.gguf") => LlamaServer.Model("a", Path.Combine(folder.Path, name));
+    private ModelConfig Model(string name = "m.gguf") => TestConfig.Create("a").Models["a"] with { Path = Path.Combine(folder.Path, name) };
 
     private string Write(string name, byte[] content, DateTime? changed = null)
     {
