@@ -39,10 +39,23 @@ internal sealed partial class SessionStore
             "SELECT key FROM snapshots JOIN sessions ON key = session WHERE fingerprint = $1 "
             + "ORDER BY updated DESC, key DESC LIMIT $2", 2);
 
+        public StoreStatement Latest { get; } = statement(
+            "SELECT key, id FROM sessions ORDER BY updated DESC, key DESC LIMIT 1", 0);
+
         public StoreStatement Mark { get; } = statement(
             "INSERT OR IGNORE INTO not_restorable (model_and_build, created) VALUES ($1, $2)", 2);
         public StoreStatement IsMarked { get; } = statement(
             "SELECT 1 FROM not_restorable WHERE model_and_build = $1", 1);
+    }
+
+    /// <summary>The session that was used last; null where there is none.</summary>
+    public (long Key, string Id)? LatestSession()
+    {
+        lock (sync)
+        {
+            using var row = snapshots.Latest.Read();
+            return row.Read() ? (row.GetInt64(0), row.GetString(1)) : null;
+        }
     }
 
     /// <summary>Deletes a slot file whose row is gone. Called under the lock.</summary>

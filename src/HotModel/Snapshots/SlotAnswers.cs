@@ -28,6 +28,9 @@ internal static class SlotAnswers
         return null;
     });
 
+    public static int? Count(ReadOnlyMemory<byte> json) => Parse<int>(json, root =>
+        root.ValueKind == JsonValueKind.Array ? root.GetArrayLength() : null);
+
     public static SlotTransfer? Saved(ReadOnlyMemory<byte> json) => Transfer(json, "n_saved", "n_written");
 
     public static SlotTransfer? Restored(ReadOnlyMemory<byte> json) => Transfer(json, "n_restored", "n_read");

@@ -19,6 +19,10 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private static readonly TimeSpan TransferBase = TimeSpan.FromSeconds(10);
     private const double TransferBytesPerSecond = 50e6;
 
+    // The slot of an answer whose last byte has come is free a moment later.
+    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(5);
+    private const int BusyLooks = 20;
+
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(30);
 
     private readonly bool isEnabled;
@@ -192,11 +196,19 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         if (!IsRestorable(passport))
             return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
         using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
-        var slots = await client.SlotsAsync(upstream.Model, cancel);
-        if (!slots.IsOk)
-            return Refused(passport, slots);
-        if (SlotAnswers.FindSlot(slots.Body, slot) is not { } state)
-            return NotSaved(SaveStatus.Failed, "llama-server shows no such slot.");
+        SlotState state;
+        for (var looks = 0; ; looks++)
+        {
+            var slots = await client.SlotsAsync(upstream.Model, cancel);
+            if (!slots.IsOk)
+                return Refused(passport, slots);
+            if (SlotAnswers.FindSlot(slots.Body, slot) is not { } now)
+                return NotSaved(SaveStatus.Failed, "llama-server shows no such slot.");
+            state = now;
+            if (!state.IsProcessing || looks >= BusyLooks)
+                break;
+            await Task.Delay(BusyPause, time, cancel);
+        }
         if (state.IsProcessing || state.Tokens is { } held && !IsSame(held, content.Tokens))
             return NotSaved(SaveStatus.Changed, "The slot holds something else by now.");
         var expected = quota.Estimate(passport.Fingerprint, content.Tokens);
