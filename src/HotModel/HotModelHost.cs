@@ -7,6 +7,7 @@ using HotModel.Http;
 using HotModel.Llama;
 using HotModel.Proxy;
 using HotModel.Sessions;
+using HotModel.Snapshots;
 using HotModel.Switching;
 using ZLogger;
 
@@ -24,6 +25,7 @@ internal sealed class HotModelHost : IAsyncDisposable
     private readonly WebApplication app;
     private readonly ILoggerFactory logs;
     private readonly SwitchLoop loop;
+    private readonly SnapshotKeeper snapshots;
     private readonly List<IDisposable> owned = [];
 
     private HotModelHost(HotModelConfig config)
@@ -37,6 +39,10 @@ internal sealed class HotModelHost : IAsyncDisposable
             config.Server.StateDirectory, config.Session, time, logs.CreateLogger<SessionStore>()));
         SeedImport.Run(store, config.Server.StatePath, time, logs.CreateLogger("HotModel.Sessions.SeedImport"));
 
+        snapshots = new SnapshotKeeper(
+            config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
+        var warm = new WarmReturn(snapshots, store, time);
+
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
         loop = new SwitchLoop(
@@ -48,6 +54,7 @@ internal sealed class HotModelHost : IAsyncDisposable
                     Read, new GpuSettling(beforeLoad, beforeUnload, pids, config.Server.GpuSettleMemoryMb),
                     config.Server.GpuSettleTimeout, time, cancel),
                 () => new PeakSampler(Read, time)),
+            new SwitchWarmth(warm.LeavingAsync, warm.LoadedAsync),
             FirstModel(config, store),
             model => store.LastActiveModel = model,
             time,
@@ -59,13 +66,13 @@ internal sealed class HotModelHost : IAsyncDisposable
         var admissions = new Admissions(loop.EnterAsync, metrics, time, logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), admissions, forwarder,
-            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), time);
+            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, time);
         var relay = new RelayEndpoint(config, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
         app.Use(RequestGate.PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
-        new AdminEndpoints(config, loop, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new AdminEndpoints(config, loop, warm, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));
     }
@@ -108,6 +115,7 @@ internal sealed class HotModelHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await app.DisposeAsync();
+        await snapshots.DisposeAsync();
         for (var i = owned.Count - 1; i >= 0; i--)
             owned[i].Dispose();
     }
@@ -173,9 +181,19 @@ internal sealed class HotModelHost : IAsyncDisposable
         var launcher = Own(new Launcher(SelfExecutable.Detect(), log, config.Server.StateDirectory, logger));
         if (config.Llama.BackendMode == BackendMode.Process)
             return new ProcessBackend(
-                model => LlamaArguments.Process(config, model), launcher, log, onLost, time, logger);
+                model =>
+                {
+                    snapshots.Prepare();
+                    return LlamaArguments.Process(config, model);
+                },
+                launcher, log, onLost, time, logger);
         return new RouterBackend(
-            () => LaunchRouter(config), launcher, log, config.Server.StateDirectory, onLost, time, logger);
+            () =>
+            {
+                snapshots.Prepare();
+                return LaunchRouter(config);
+            },
+            launcher, log, config.Server.StateDirectory, onLost, time, logger);
     }
 
     /// <summary>A user's preset file is handed on as it is; without one it is written at each start of the router.</summary>

@@ -4,13 +4,14 @@ using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
 using HotModel.Configuration;
 using HotModel.Proxy;
+using HotModel.Snapshots;
 using HotModel.Switching;
 
 namespace HotModel.Api;
 
 /// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
-    HotModelConfig config, SwitchLoop loop, ProxyMetrics metrics, TimeProvider time, CancellationToken stopping)
+    HotModelConfig config, SwitchLoop loop, WarmReturn warm, ProxyMetrics metrics, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>A switch request is a name and two options.</summary>
     private const int MaxSwitchBodyBytes = 16 << 10;
@@ -56,7 +57,15 @@ internal sealed class AdminEndpoints(
             Requests = new RequestCounts(
                 metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures, metrics.RelayedBytes),
             AllocatedBytes = GC.GetTotalAllocatedBytes(),
+            Snapshots = SnapshotsOf(warm.Totals),
         };
+    }
+
+    private static SnapshotCounts SnapshotsOf(WarmTotals totals)
+    {
+        var files = totals.Snapshots;
+        return new SnapshotCounts(files.Count, files.Bytes, files.MaxBytes, files.Saved, files.Restored, files.Failed,
+            files.Evicted, totals.ReusedTokens, totals.SavedSeconds);
     }
 
     private async Task SwitchAsync(HttpContext context)

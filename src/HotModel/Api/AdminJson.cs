@@ -50,7 +50,16 @@ internal sealed record AdminState
     /// What the program has taken from its garbage collector since the start. Relayed events do not add to it.
     /// </summary>
     public required long AllocatedBytes { get; init; }
+    public required SnapshotCounts Snapshots { get; init; }
 }
+
+/// <summary>Conversations on disk as models have evaluated them.</summary>
+/// <param name="Count">There are now, as are the bytes; the rest counts since the start.</param>
+/// <param name="ReusedTokens">That were not evaluated again.</param>
+/// <param name="SavedSeconds">What that would have taken, less the reading.</param>
+internal sealed record SnapshotCounts(
+    long Count, long Bytes, long MaxBytes, long Saved, long Restored, long Failed, long Evicted, long ReusedTokens,
+    double SavedSeconds);
 
 /// <summary>Counted since the start.</summary>
 internal sealed record RequestCounts(long Total, long Streams, long CutStreams, long StoreFailures, long RelayedBytes);

@@ -1,6 +1,7 @@
 using HotModel.Configuration;
 using HotModel.Proxy;
 using HotModel.Sessions;
+using HotModel.Snapshots;
 using HotModel.Switching;
 
 namespace HotModel.Api;
@@ -12,6 +13,7 @@ internal sealed class ChatEndpoint(
     Admissions admissions,
     Forwarder forwarder,
     ChatExchange exchange,
+    WarmReturn? warm,
     TimeProvider time)
 {
     public Task HandleAsync(HttpContext context) => admissions.ServeAsync(context, async () =>
@@ -66,23 +68,31 @@ internal sealed class ChatEndpoint(
 
     /// <summary>Null: the client has been answered. Else it has not been sent anything yet.</summary>
     private async Task<ForwardError?> SendAsync(
-        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, RequestScope scope) =>
-        await BuildPromptAsync(request, turn, lease, scope) is { } prompt
-            ? await exchange.RunAsync(context, request, turn, lease, prompt, scope)
-            : ForwardError.Of(scope, ForwardStage.Connect);
-
-    /// <summary>Null where the request ended meanwhile.</summary>
-    private async Task<Prompt?> BuildPromptAsync(ChatRequest request, Turn turn, ModelLease lease, RequestScope scope)
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, RequestScope scope)
     {
-        var counter = new UpstreamTokenCounter(forwarder, time, request, lease.Upstream, scope.Token);
+        Prompt? prompt;
+        TakenSlot? slot = null;
         try
         {
-            return await PromptBuilder.BuildAsync(config.Preset, config.Session, turn, counter.CountAsync, scope.Token);
+            prompt = await BuildPromptAsync(request, turn, lease, scope);
+            if (warm is not null && !request.NamesSlot)
+            {
+                slot = await warm.TakeAsync(lease.Upstream, turn.SessionId,
+                    goesOn: turn.GoesOn && prompt.Budget.DroppedMessages == 0, scope.Token);
+            }
         }
         catch (OperationCanceledException) when (scope.Cause != EndCause.None)
         {
-            return null;
+            return ForwardError.Of(scope, ForwardStage.Connect);
         }
+        using (slot)
+            return await exchange.RunAsync(context, request, turn, lease, prompt, slot, scope);
+    }
+
+    private async Task<Prompt> BuildPromptAsync(ChatRequest request, Turn turn, ModelLease lease, RequestScope scope)
+    {
+        var counter = new UpstreamTokenCounter(forwarder, time, request, lease.Upstream, scope.Token);
+        return await PromptBuilder.BuildAsync(config.Preset, config.Session, turn, counter.CountAsync, scope.Token);
     }
 
     private static Task RefuseAsync(HttpResponse response, string code, string message) =>

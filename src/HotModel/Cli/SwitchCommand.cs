@@ -133,6 +133,10 @@ internal static class SwitchCommand
         if (report.GpuMemory is
             { BeforeUnload.TotalMb: { } before, AfterSettle.TotalMb: { } between, AfterLoad.TotalMb: { } after })
             output.WriteLine($"  device memory    {before} MB -> {between} MB -> {after} MB, at most {report.PeakMb} MB");
+        if (report.Saved is { } saved)
+            output.WriteLine($"  saved            {saved.Tokens} tokens of {saved.Count} in {Seconds(saved.Seconds)}");
+        if (report.Restored is { } restored)
+            output.WriteLine($"  restored         {restored.Tokens} tokens in {Seconds(restored.Seconds)}");
         foreach (var line in report.LogTail ?? [])
             output.WriteLine($"  | {line}");
         if (report.Error is not null)

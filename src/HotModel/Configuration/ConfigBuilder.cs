@@ -18,6 +18,7 @@ internal sealed class ConfigBuilder(
             FilePath = filePath,
             Server = Server(values["server"]),
             Session = Session(values["session"]),
+            Snapshots = Snapshots(values["snapshots"]),
             Preset = new PresetConfig
             {
                 SystemPrompt = values["preset"].Text("system_prompt"),
@@ -59,6 +60,13 @@ internal sealed class ConfigBuilder(
         CharsPerToken = section.Number("token_budget_chars_per_token"),
         MaxSessions = section.Whole("max_sessions"),
         ExpireDays = section.WholeOrNull("expire_days"),
+    };
+
+    private SnapshotConfig Snapshots(ConfigSection section) => new()
+    {
+        Enabled = section.Flag("enabled") && !LlamaArguments.WithSlotPath(values).Any(),
+        MinTokens = section.Whole("min_tokens"),
+        MaxBytes = section.LongOrNull("max_bytes"),
     };
 
     private LlamaConfig Llama(ConfigSection section) => new()

@@ -95,6 +95,11 @@ internal static class ConfigChecks
             if (!File.Exists(model.Path))
                 warnings.Add($"{values.Models[model.Name].OriginOf("path")}: path: there is no file {model.Path}");
         }
+        if (values["snapshots"].Flag("enabled") && LlamaArguments.WithSlotPath(values).FirstOrDefault() is { } own)
+        {
+            warnings.Add($"{own.OriginOf("extra_args")}: extra_args: snapshots are off, because --slot-save-path sends "
+                + "their files elsewhere; leave it out to have them");
+        }
         if (config.Llama.BackendMode == BackendMode.Process)
             return;
         if (config.Router.ModelsAutoload)

@@ -31,7 +31,7 @@ internal static class ConfigSchema
 
     public static readonly IReadOnlyList<ConfigKey> Keys =
     [
-        .. Server(), .. Session(), .. Preset(), .. Llama(), .. Router(), .. Model(),
+        .. Server(), .. Session(), .. Snapshots(), .. Preset(), .. Llama(), .. Router(), .. Model(),
     ];
 
     /// <summary>In the order of the table.</summary>
@@ -104,6 +104,19 @@ internal static class ConfigSchema
             "Sessions kept; beyond this the least recently used is deleted.", (c, _) => c.Session.MaxSessions),
         new("session", "expire_days", KeyType.Integer(1, 36500), null,
             "Days after which an unused session is deleted. Not set: never.", (c, _) => c.Session.ExpireDays),
+    ];
+
+    private static ConfigKey[] Snapshots() =>
+    [
+        new("snapshots", "enabled", KeyType.Boolean, true,
+            "Keep what a model has evaluated (its KV cache) on disk, so that coming back to it costs reading a file.",
+            (c, _) => c.Snapshots.Enabled),
+        new("snapshots", "min_tokens", KeyType.Integer(1), 512L,
+            "Conversations with fewer tokens are not kept so: evaluating them again takes no longer.",
+            (c, _) => c.Snapshots.MinTokens),
+        new("snapshots", "max_bytes", KeyType.Integer(1, long.MaxValue), null,
+            "Disk space for it; beyond this the least recently used is deleted.", (c, _) => c.Snapshots.MaxBytes)
+        { DefaultDoc = "8 GiB, or a tenth of the free disk if that is less" },
     ];
 
     private static ConfigKey[] Preset() =>

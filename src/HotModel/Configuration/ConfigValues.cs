@@ -31,6 +31,7 @@ internal sealed class ConfigSection(string section, ConfigOrigin origin)
     public bool Flag(string key) => (bool)Required(key);
     public int Whole(string key) => (int)(long)Required(key);
     public int? WholeOrNull(string key) => (int?)(long?)Get(key);
+    public long? LongOrNull(string key) => (long?)Get(key);
     public double Number(string key) => (double)Required(key);
     public TimeSpan Seconds(string key) => TimeSpan.FromSeconds(Number(key));
     public string Text(string key) => (string)Required(key);

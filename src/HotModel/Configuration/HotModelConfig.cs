@@ -7,11 +7,14 @@ internal sealed record HotModelConfig
     public required string FilePath { get; init; }
     public required ServerConfig Server { get; init; }
     public required SessionConfig Session { get; init; }
+    public required SnapshotConfig Snapshots { get; init; }
     public required PresetConfig Preset { get; init; }
     public required LlamaConfig Llama { get; init; }
     public required RouterConfig Router { get; init; }
     /// <summary>By name, in ordinal order of the names; never empty.</summary>
     public required IReadOnlyDictionary<string, ModelConfig> Models { get; init; }
+    /// <summary>Where llama-server writes what its slots hold.</summary>
+    public string SnapshotDirectory => Path.Join(Server.StateDirectory, "snapshots");
 }
 
 internal enum DuringSwitch { Wait, Reject }
@@ -55,6 +58,15 @@ internal sealed record SessionConfig
     public required int MaxSessions { get; init; }
     /// <summary>Null: sessions never expire.</summary>
     public required int? ExpireDays { get; init; }
+}
+
+internal sealed record SnapshotConfig
+{
+    /// <summary>Also false where an argument of the user's sends slot files elsewhere.</summary>
+    public required bool Enabled { get; init; }
+    public required int MinTokens { get; init; }
+    /// <summary>Null: decided at the start by the free disk.</summary>
+    public required long? MaxBytes { get; init; }
 }
 
 internal enum ClientSystem { Merge, Drop, Replace }

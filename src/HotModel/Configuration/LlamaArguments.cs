@@ -5,6 +5,12 @@ namespace HotModel.Configuration;
 /// <summary>llama-server's command lines, without the program's name.</summary>
 internal static class LlamaArguments
 {
+    private const string SlotPath = "--slot-save-path";
+
+    /// <summary>Sections in whose extra_args the user says where slot files go.</summary>
+    public static IEnumerable<ConfigSection> WithSlotPath(ConfigValues values) =>
+        values.Models.Values.Prepend(values["router"]).Where(section => section.Texts("extra_args").Contains(SlotPath));
+
     /// <param name="config">The configuration.</param>
     /// <param name="presetPath">The user's preset or the one that HotModel wrote; null for none.</param>
     /// <param name="port">Where [router].port is 0, the free port that was found.</param>
@@ -32,6 +38,7 @@ internal static class LlamaArguments
             .. Option("cache-idle-slots"),
             .. Option("flash-attn"),
             .. router.NoUi ? ["--no-ui"] : Array.Empty<string>(),
+            .. config.Snapshots.Enabled ? [SlotPath, config.SnapshotDirectory] : Array.Empty<string>(),
             .. router.ExtraArgs,
         ];
     }
@@ -51,9 +58,15 @@ internal static class LlamaArguments
             .. model.GpuLayers is { } layers ? ["-ngl", Text(layers)] : Array.Empty<string>(),
             .. model.Threads is { } threads ? ["--threads", Text(threads)] : Array.Empty<string>(),
             .. model.Parallel is { } parallel ? ["--parallel", Text(parallel)] : Array.Empty<string>(),
+            .. config.Snapshots.Enabled && IsLlamaServer(model.Binary)
+                ? [SlotPath, config.SnapshotDirectory] : Array.Empty<string>(),
             .. model.ExtraArgs,
         ];
     }
+
+    /// <summary>By its name: in process mode the program may be another, which would refuse an option it lacks.</summary>
+    private static bool IsLlamaServer(string binary) =>
+        Path.GetFileName(binary).Contains("llama-server", StringComparison.OrdinalIgnoreCase);
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

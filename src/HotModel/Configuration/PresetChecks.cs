@@ -75,6 +75,8 @@ internal static class PresetChecks
         var options = RouterOption.Of(config.Router);
         foreach (var entry in preset.Sections.SelectMany(section => section.Entries))
         {
+            if (config.Snapshots.Enabled && PresetSyntax.Canonical(entry.Key) == "slot-save-path")
+                warnings.Add($"{preset.Path}:{entry.Line}:1: {entry.Key} has no effect while [snapshots].enabled is true");
             if (options.FirstOrDefault(option => option.IsOverriddenBy(entry.Key, entry.Value)) is { } option)
                 warnings.Add($"{preset.Path}:{entry.Line}:1: {entry.Key} = {entry.Value} has no effect: "
                     + "llama-server's own "

@@ -51,7 +51,11 @@ internal interface IBackend : IAsyncDisposable
 /// <param name="BaseAddress">Such as http://127.0.0.1:28000/.</param>
 /// <param name="Model">The value of "model" that the server there expects.</param>
 /// <param name="ApiKey">Bearer key of ours, or null.</param>
-internal sealed record Upstream(Uri BaseAddress, string Model, string? ApiKey);
+internal sealed record Upstream(Uri BaseAddress, string Model, string? ApiKey)
+{
+    /// <summary>The command line of the model's process; empty where it is not known.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+}
 
 /// <param name="Stage">llama-server's word, such as "text_model".</param>
 /// <param name="Fraction">0 to 1.</param>

@@ -79,7 +79,7 @@ internal sealed class ProcessBackend : IBackend
         var held = new Loaded(instance, model, started, mark);
         Volatile.Write(ref loaded, held);
         _ = WatchAsync(held);
-        return new(new Upstream(address, model.RouterId, key), null);
+        return new(new Upstream(address, model.RouterId, key) { Arguments = arguments(model) }, null);
     }
 
     public Task UnloadAsync(ModelConfig model, CancellationToken cancel) => EndAsync(StopGrace, cancel);

@@ -107,7 +107,7 @@ internal sealed class RouterBackend : IBackend
         {
             current.Listener = null;
         }
-        var upstream = new Upstream(await AddressAsync(current, model, cancel), model.RouterId, current.Key);
+        var upstream = await UpstreamAsync(current, model, cancel);
         Volatile.Write(ref loaded, new Loaded(instance, model, mark));
         // It may have died since it was proven: have the watcher look once.
         current.Nudge();
@@ -119,13 +119,18 @@ internal sealed class RouterBackend : IBackend
     /// Measured with llama-server 0.7.0: when the client of an answer that is not streamed leaves, the model stops within
     /// 0.02 s if it was asked directly, and goes on to its last token if it was asked through the router.
     /// </remarks>
-    private async Task<Uri> AddressAsync(RouterProcess current, ModelConfig model, CancellationToken cancel)
+    private async Task<Upstream> UpstreamAsync(RouterProcess current, ModelConfig model, CancellationToken cancel)
     {
-        if (await StatusAsync(current, model, cancel) is not { Port: { } port })
-            return current.Address;
-        var own = new Uri($"http://127.0.0.1:{port}/");
-        using var client = new RouterClient(own, current.Key, time);
-        return (await client.GetAsync("health", cancel)).IsOk ? own : current.Address;
+        var status = await StatusAsync(current, model, cancel);
+        var address = current.Address;
+        if (status is { Port: { } port })
+        {
+            var own = new Uri($"http://127.0.0.1:{port}/");
+            using var client = new RouterClient(own, current.Key, time);
+            if ((await client.GetAsync("health", cancel)).IsOk)
+                address = own;
+        }
+        return new Upstream(address, model.RouterId, current.Key) { Arguments = status?.Arguments ?? [] };
     }
 
     public async Task UnloadAsync(ModelConfig model, CancellationToken cancel)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using HotModel.Http;
 
@@ -85,6 +86,17 @@ internal sealed class RouterClient : IDisposable
     public Task<RouterReply> ModelPropsAsync(string id, CancellationToken cancel) =>
         GetAsync($"props?model={Uri.EscapeDataString(id)}&autoload=false", cancel);
 
+    /// <summary>Saves a slot to a file in the folder of --slot-save-path, or restores it from there.</summary>
+    /// <param name="action">save or restore.</param>
+    /// <param name="limit">How long the answer may take: as long as the file needs.</param>
+    public Task<RouterReply> SlotAsync(
+        string id, int slot, string action, string file, TimeSpan limit, CancellationToken cancel)
+    {
+        var path = string.Create(CultureInfo.InvariantCulture,
+            $"slots/{slot}?action={action}&model={Uri.EscapeDataString(id)}&autoload=false");
+        return SendAsync(Request(HttpMethods.Post, path, Body(("model", id), ("filename", file))), limit, cancel);
+    }
+
     public static SlotsState ReadSlots(RouterReply reply)
     {
         if (!reply.IsOk)
@@ -125,13 +137,16 @@ internal sealed class RouterClient : IDisposable
 
     public void Dispose() => endpoint.Dispose();
 
-    private async Task<RouterReply> SendAsync(string method, string path, string? model, CancellationToken cancel)
+    private Task<RouterReply> SendAsync(string method, string path, string? model, CancellationToken cancel) =>
+        SendAsync(Request(method, path, model is null ? null : Body(("model", model))), AnswerLimit, cancel);
+
+    private async Task<RouterReply> SendAsync(OutgoingRequest request, TimeSpan limit, CancellationToken cancel)
     {
-        using var limit = new CancellationTokenSource(AnswerLimit, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        using var limited = new CancellationTokenSource(limit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limited.Token, cancel);
         try
         {
-            using var reply = await endpoint.SendAsync(Request(method, path, model), either.Token);
+            using var reply = await endpoint.SendAsync(request, either.Token);
             return new RouterReply(reply.Status, await ReadAsync(reply.Body, either.Token));
         }
         catch (HttpFailure)
@@ -160,19 +175,20 @@ internal sealed class RouterClient : IDisposable
         return buffer.AsMemory(0, length);
     }
 
-    private OutgoingRequest Request(string method, string path, string? model) => new(method, path)
+    private OutgoingRequest Request(string method, string path, byte[]? body) => new(method, path)
     {
         ApiKey = key,
-        Body = model is null ? null : [ModelBody(model)],
+        Body = body is null ? null : [body],
     };
 
-    private static byte[] ModelBody(string model)
+    private static byte[] Body(params ReadOnlySpan<(string Name, string Value)> members)
     {
         var body = new MemoryStream();
         using (var json = new Utf8JsonWriter(body))
         {
             json.WriteStartObject();
-            json.WriteString("model", model);
+            foreach (var (name, value) in members)
+                json.WriteString(name, value);
             json.WriteEndObject();
         }
         return body.ToArray();

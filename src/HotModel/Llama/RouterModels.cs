@@ -11,6 +11,9 @@ internal enum RouterModelStatus { Unknown, Unloaded, Downloading, Loading, Loade
 internal sealed record RouterModel(
     string Id, RouterModelStatus Status, bool Failed, TimeSpan StopTimeout, int? Port = null)
 {
+    /// <summary>The command line of the model's process, if the router tells.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
     // llama-server's own default for stop-timeout.
     public static readonly TimeSpan DefaultStopTimeout = TimeSpan.FromSeconds(10);
 
@@ -64,7 +67,7 @@ internal static class RouterModels
         var status = RouterModelStatus.Unknown;
         var failed = false;
         var stopTimeout = RouterModel.DefaultStopTimeout;
-        int? port = null;
+        IReadOnlyList<string> arguments = [];
         if (item.TryGetProperty("status", out var value))
         {
             if (value.ValueKind == JsonValueKind.String)
@@ -74,7 +77,7 @@ internal static class RouterModels
                 status = ParseStatus(Text(value, "value"));
                 failed = value.TryGetProperty("failed", out var flag) && flag.ValueKind == JsonValueKind.True;
                 stopTimeout = StopTimeout(Text(value, "preset"));
-                port = Port(value);
+                arguments = Arguments(value);
             }
         }
         else if (item.TryGetProperty("loaded", out var loaded))
@@ -86,21 +89,25 @@ internal static class RouterModels
                 _ => RouterModelStatus.Unknown,
             };
         }
-        return new RouterModel(id, status, failed, stopTimeout, port);
+        return new RouterModel(id, status, failed, stopTimeout, Port(arguments)) { Arguments = arguments };
     }
 
-    /// <summary>From the command line of the model's process, which the router shows as "args".</summary>
-    private static int? Port(JsonElement status)
+    /// <summary>The router shows it as "args".</summary>
+    private static IReadOnlyList<string> Arguments(JsonElement status) =>
+        status.TryGetProperty("args", out var args) && args.ValueKind == JsonValueKind.Array
+            && args.EnumerateArray().All(arg => arg.ValueKind == JsonValueKind.String)
+            ? [.. args.EnumerateArray().Select(arg => arg.GetString()!)]
+            : [];
+
+    private static int? Port(IReadOnlyList<string> arguments)
     {
-        if (!status.TryGetProperty("args", out var args) || args.ValueKind != JsonValueKind.Array)
-            return null;
-        var isNext = false;
-        foreach (var arg in args.EnumerateArray())
+        for (var i = 0; i + 1 < arguments.Count; i++)
         {
-            var text = arg.ValueKind == JsonValueKind.String ? arg.GetString() : null;
-            if (isNext)
-                return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : null;
-            isNext = text == "--port";
+            if (arguments[i] == "--port")
+            {
+                return int.TryParse(arguments[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+                    ? port : null;
+            }
         }
         return null;
     }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using HotModel.Snapshots;
 
 namespace HotModel.Proxy;
 
@@ -37,6 +38,8 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
         !hasUntrackedChoice && (finishedChoices & 1) != 0 && finishedChoices == seenChoices;
     /// <summary>The upstream itself said that it failed.</summary>
     public bool HasError { get; private set; }
+    /// <summary>What the upstream said of the answer's cost.</summary>
+    public AnswerTimings? Timings { get; private set; }
     /// <summary>Something was not understood or too long: what was gathered is not the whole answer.</summary>
     public bool IsBroken { get; private set; }
 
@@ -116,6 +119,12 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
                     continue;
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
                     Choice(ref reader);
+            }
+            else if (reader.ValueTextEquals("timings"u8))
+            {
+                reader.Read();
+                Timings = AnswerTimings.Read(ref reader);
+                isRepeatable = false;
             }
             else
             {

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using HotModel.Http;
 using HotModel.Sessions;
+using HotModel.Snapshots;
 using HotModel.Switching;
 
 namespace HotModel.Proxy;
@@ -15,9 +16,10 @@ internal sealed class ChatExchange(
 
     /// <summary>Null: the client has been answered. Else nothing has been sent to it yet.</summary>
     public async Task<ForwardError?> RunAsync(
-        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, RequestScope scope)
+        HttpContext context, ChatRequest request, Turn turn, ModelLease lease, Prompt prompt, TakenSlot? slot,
+        RequestScope scope)
     {
-        var splice = RequestSplice.Create(request, lease.Upstream.Model, prompt.Messages);
+        var splice = RequestSplice.Create(request, lease.Upstream.Model, prompt.Messages, slot?.Slot);
         var outgoing = new OutgoingRequest(HttpMethods.Post, UpstreamTarget.Of(Path, context.Request.QueryString.Value))
         {
             Accept = context.Request.Headers.Accept,
@@ -41,6 +43,9 @@ internal sealed class ChatExchange(
                 // The turn ends here: a client that resends its history at once is recognised only by a free session.
                 OnComplete = () =>
                 {
+                    // Before the lease goes back: what no request uses is saved when the model leaves.
+                    slot?.Answered(answer.Timings);
+                    slot?.Dispose();
                     Store(turn, lease.Model, answer.BuildMessage());
                     turn.Dispose();
                 },
@@ -48,11 +53,11 @@ internal sealed class ChatExchange(
             });
             return null;
         }
-        return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, scope);
+        return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, slot, scope);
     }
 
     private async Task<ForwardError?> RelayBodyAsync(
-        HttpResponse response, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt,
+        HttpResponse response, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt, TakenSlot? slot,
         RequestScope scope)
     {
         (ReadOnlyMemory<byte> body, ForwardError? error) = await ReadBodyAsync(upstream, scope);
@@ -75,6 +80,8 @@ internal sealed class ChatExchange(
         {
             if (answer.Message is { } message)
                 Store(turn, lease.Model, Sound(body[message.Start..message.End]));
+            slot?.Answered(answer.Timings);
+            slot?.Dispose();
             lease.Answered = true;
             Release(upstream, lease, turn);
             response.ContentType = "application/json; charset=utf-8";

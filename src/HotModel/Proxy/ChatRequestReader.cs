@@ -18,6 +18,7 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
     private Extent? sessionProperty;
     private Extent? messagesValue;
     private List<ChatMessage> messages = [];
+    private bool namesSlot;
     private string? error;
 
     public ChatRequestResult Read()
@@ -45,6 +46,7 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
             SessionProperty = sessionProperty,
             MessagesValue = messagesValue.Value,
             Messages = messages,
+            NamesSlot = namesSlot,
         }, null);
     }
 
@@ -60,7 +62,10 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
         else if (reader.ValueTextEquals("session_id"u8))
             SessionId(nameStart);
         else
+        {
+            namesSlot |= reader.ValueTextEquals("id_slot"u8);
             reader.Skip();
+        }
     }
 
     private void Model()

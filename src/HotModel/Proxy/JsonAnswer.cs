@@ -1,4 +1,5 @@
 using System.Text.Json;
+using HotModel.Snapshots;
 
 namespace HotModel.Proxy;
 
@@ -6,7 +7,8 @@ namespace HotModel.Proxy;
 /// <param name="Message">The first choice's message; null where there is none.</param>
 /// <param name="ObjectEnd">Of the object's closing brace.</param>
 /// <param name="IsEmpty">The object has no property.</param>
-internal readonly record struct JsonAnswer(Extent? Message, int ObjectEnd, bool IsEmpty)
+/// <param name="Timings">What the upstream said of its cost.</param>
+internal readonly record struct JsonAnswer(Extent? Message, int ObjectEnd, bool IsEmpty, AnswerTimings? Timings)
 {
     /// <summary>Null where the body is not a JSON object.</summary>
     public static JsonAnswer? Read(ReadOnlySpan<byte> body)
@@ -18,20 +20,24 @@ internal readonly record struct JsonAnswer(Extent? Message, int ObjectEnd, bool 
                 return null;
             Extent? message = null;
             bool isEmpty = true;
+            AnswerTimings? timings = null;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 isEmpty = false;
                 bool isChoices = reader.ValueTextEquals("choices"u8);
+                bool isTimings = reader.ValueTextEquals("timings"u8);
                 reader.Read();
                 if (isChoices && reader.TokenType == JsonTokenType.StartArray)
                     message = FirstChoice(ref reader);
+                else if (isTimings)
+                    timings = AnswerTimings.Read(ref reader);
                 else
                     reader.Skip();
             }
             int end = (int)reader.TokenStartIndex;
             // Throws on anything but white space behind the object.
             reader.Read();
-            return new(message, end, isEmpty);
+            return new(message, end, isEmpty, timings);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace HotModel.Proxy;
 
 /// <param name="Where">In the client's body; empty where something is put in.</param>
@@ -20,21 +22,21 @@ internal sealed class RequestSplice
     /// <param name="request">What the client sent.</param>
     /// <param name="model">The id under which the upstream knows the model.</param>
     /// <param name="messages">The prompt, each message from { to }.</param>
+    /// <param name="slot">In which llama-server is to answer; null: in any.</param>
     public static RequestSplice Create(
-        ChatRequest request, string model, IReadOnlyList<ReadOnlyMemory<byte>> messages)
+        ChatRequest request, string model, IReadOnlyList<ReadOnlyMemory<byte>> messages, int? slot = null)
     {
         byte[] quotedModel = JsonText.Quote(model);
-        var edits = new List<BodyEdit>(3) { new(request.MessagesValue, ArrayOf(messages)) };
+        var edits = new List<BodyEdit>(4);
+        // What is inserted is always followed by another property: "messages" is never cut.
+        var afterBrace = new Extent(request.ObjectStart + 1, request.ObjectStart + 1);
+        if (slot is { } chosen)
+            edits.Add(new(afterBrace, [Encoding.ASCII.GetBytes($"\"id_slot\":{chosen},")]));
         if (request.ModelValue is { } modelValue)
-        {
             edits.Add(new(modelValue, [quotedModel]));
-        }
         else
-        {
-            // What is inserted is always followed by another property: "messages" is never cut.
-            int afterBrace = request.ObjectStart + 1;
-            edits.Add(new(new(afterBrace, afterBrace), ["\"model\":"u8.ToArray(), quotedModel, Comma]));
-        }
+            edits.Add(new(afterBrace, ["\"model\":"u8.ToArray(), quotedModel, Comma]));
+        edits.Add(new(request.MessagesValue, ArrayOf(messages)));
         if (request.SessionProperty is { } sessionProperty)
             edits.Add(new(sessionProperty, []));
         return Of(request.Body, edits);

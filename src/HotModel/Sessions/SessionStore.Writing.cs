@@ -48,11 +48,11 @@ internal sealed partial class SessionStore
     private void Evict(Func<string, bool> isOpen)
     {
         var keys = new List<long>();
-        var error = Write(() =>
+        var error = DeleteSessions(() =>
         {
             var surplus = (long)countSessions.Scalar()! - limits.MaxSessions;
             if (surplus <= 0)
-                return;
+                return keys;
             using (var row = leastRecent.Read())
             {
                 while (keys.Count < surplus && row.Read())
@@ -61,7 +61,7 @@ internal sealed partial class SessionStore
                         keys.Add(row.GetInt64(0));
                 }
             }
-            keys.ForEach(key => deleteByKey.Run(key));
+            return keys;
         });
         if (error is null && keys.Count > 0)
             SessionLog.Evicted(logger, keys.Count, limits.MaxSessions);
@@ -74,7 +74,7 @@ internal sealed partial class SessionStore
         if (limits.ExpireDays is not { } days)
             return;
         var keys = new List<long>();
-        var error = Write(() =>
+        var error = DeleteSessions(() =>
         {
             using (var row = expired.Read(now.AddDays(-days).ToUnixTimeMilliseconds()))
             {
@@ -84,10 +84,27 @@ internal sealed partial class SessionStore
                         keys.Add(row.GetInt64(0));
                 }
             }
-            keys.ForEach(key => deleteByKey.Run(key));
+            return keys;
         });
         if (error is null && keys.Count > 0)
             SessionLog.Expired(logger, keys.Count, days);
+    }
+
+    /// <summary>Deletes, in one transaction, the sessions that <paramref name="choose"/> finds in it.</summary>
+    private string? DeleteSessions(Func<IReadOnlyList<long>> choose)
+    {
+        var files = new List<string>();
+        var error = Write(() =>
+        {
+            foreach (var key in choose())
+            {
+                files.AddRange(Texts(snapshots.FilesOfSession, key));
+                deleteByKey.Run(key);
+            }
+        });
+        if (error is null)
+            files.ForEach(DropFile);
+        return error;
     }
 
     /// <summary>Runs <paramref name="body"/> in a transaction. Null, or why it could not be.</summary>

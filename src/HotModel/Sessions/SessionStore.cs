@@ -66,6 +66,7 @@ internal sealed partial class SessionStore : IDisposable
         leastRecent = Statement("SELECT key, id FROM sessions ORDER BY updated, key", 0);
         expired = Statement("SELECT key, id FROM sessions WHERE updated < $1", 1);
         deleteByKey = Statement("DELETE FROM sessions WHERE key = $1", 1);
+        snapshots = new SnapshotStatements(Statement);
         PrepareAdmin(out listSessions, out readSummary, out readModels, out readFirstUser, out readMessages);
         lastActiveModel = getSetting.Scalar("last_active_model") as string;
     }
@@ -206,14 +207,14 @@ internal sealed partial class SessionStore : IDisposable
         }
     }
 
-    /// <summary>Deletes a session and its messages, from the write-ahead log too.</summary>
+    /// <summary>Deletes a session with its messages and snapshots, from the write-ahead log too.</summary>
     public DeleteResult Delete(string id)
     {
         lock (sync)
         {
             if (Find(id) is not { } head)
                 return DeleteResult.NotFound;
-            if (Write(() => deleteByKey.Run(head.Key)) is not null)
+            if (DeleteSessions(() => [head.Key]) is not null)
                 return DeleteResult.Failed;
             Attempt(() => StoreSchema.Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)"));
             return DeleteResult.Deleted;

@@ -43,6 +43,27 @@ internal static class StoreSchema
             PRIMARY KEY (session, seq)
         );
         """,
+        // boot: in which run of the operating system the file was written, until it is known to be on the disk.
+        """
+        CREATE TABLE snapshots (
+            file TEXT NOT NULL PRIMARY KEY,
+            session INTEGER NOT NULL REFERENCES sessions (key) ON DELETE CASCADE,
+            model TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            model_and_build TEXT NOT NULL,
+            history BLOB NOT NULL,
+            tokens INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            used INTEGER NOT NULL,
+            boot TEXT,
+            UNIQUE (session, fingerprint)
+        ) WITHOUT ROWID;
+        CREATE TABLE not_restorable (
+            model_and_build TEXT NOT NULL PRIMARY KEY,
+            created INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """,
     ];
 
     /// <summary>Brings the file to the newest version, one transaction a step.</summary>

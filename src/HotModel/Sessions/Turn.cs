@@ -29,6 +29,8 @@ internal sealed class Turn : IDisposable
     public IReadOnlyList<ChatMessage> History => plan.History;
     /// <summary>The request's messages as they came, without its leading system messages.</summary>
     public IReadOnlyList<ChatMessage> Incoming => plan.Incoming;
+    /// <summary>What was said before stays as it was.</summary>
+    public bool GoesOn => plan is { Key: not null, ReplaceFromSeq: null };
     /// <summary>
     /// Index into <see cref="History"/> followed by <see cref="Incoming"/> of the first message that is new in this
     /// turn; their count when none is. What comes before may be left out to keep a budget.

@@ -1,5 +1,6 @@
 using HotModel.Gpu;
 using HotModel.Llama;
+using HotModel.Snapshots;
 
 namespace HotModel.Switching;
 
@@ -20,11 +21,13 @@ internal abstract record LoopInput
 
     internal sealed record Lost(ModelLost Model) : LoopInput;
 
-    internal sealed record Unloaded(long Generation, GpuReading Before, GpuReading After) : LoopInput;
+    internal sealed record Unloaded(
+        long Generation, GpuReading Before, GpuReading After, SavedSlots? Saved) : LoopInput;
 
     internal sealed record Settled(long Generation, bool? Value, GpuReading Reading) : LoopInput;
 
-    internal sealed record LoadEnded(long Generation, LoadResult Result, GpuReading Reading) : LoopInput;
+    internal sealed record LoadEnded(
+        long Generation, LoadResult Result, GpuReading Reading, RestoredSlot? Restored) : LoopInput;
 
     internal sealed record BackendStopped(long Generation) : LoopInput;
 

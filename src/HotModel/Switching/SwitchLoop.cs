@@ -45,17 +45,19 @@ internal sealed partial class SwitchLoop
     /// <param name="config">Limits, time-outs and models.</param>
     /// <param name="backend">Makes the backend, given what it calls when a loaded model is lost.</param>
     /// <param name="gpu">Reads and settles device memory.</param>
+    /// <param name="warmth">Saves and restores what slots hold.</param>
     /// <param name="activeModel">The model to load first; null: none.</param>
     /// <param name="rememberActive">Called whenever another model has become the active one.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">One line per phase.</param>
     public SwitchLoop(HotModelConfig config, Func<Action<ModelLost>, IBackend> backend, SwitchGpu gpu,
-        string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
+        SwitchWarmth warmth, string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
     {
         server = config.Server;
         machine = new SwitchMachine(
             new SwitchRules(server.DuringSwitch == DuringSwitch.Wait, server.QueueLimit, SwitchQueueLimit));
-        operations = new SwitchOperations(config.Models, backend(lost => Post(new LoopInput.Lost(lost))), gpu, Feed, Post);
+        operations = new SwitchOperations(
+            config.Models, backend(lost => Post(new LoopInput.Lost(lost))), gpu, warmth, Feed, Post);
         recorder = new SwitchRecorder(time, gpu);
         this.time = time;
         this.logger = logger;
@@ -172,7 +174,7 @@ internal sealed partial class SwitchLoop
                 break;
             case LoopInput.Unloaded unloaded:
                 if (unloaded.Generation == state.Generation)
-                    recorder.Unloaded(unloaded.Before, unloaded.After);
+                    recorder.Unloaded(unloaded.Before, unloaded.After, unloaded.Saved);
                 Apply(new SwitchEvent(SwitchEventKind.ModelUnloaded, unloaded.Generation));
                 break;
             case LoopInput.Settled settled:
@@ -195,7 +197,7 @@ internal sealed partial class SwitchLoop
     {
         if (ended.Generation != state.Generation)
             return;
-        recorder.Loaded(ended.Reading);
+        recorder.Loaded(ended.Reading, ended.Restored);
         if (ended.Result.Failure is { } failed)
         {
             NoteFailure(failed);

@@ -1,6 +1,7 @@
 using HotModel.Configuration;
 using HotModel.Gpu;
 using HotModel.Llama;
+using HotModel.Snapshots;
 
 namespace HotModel.Switching;
 
@@ -14,10 +15,21 @@ internal sealed record SwitchGpu(
     Func<GpuReading?, GpuReading?, IReadOnlyList<int>, CancellationToken, Task<SettleResult>> Settle,
     Func<PeakSampler> SamplePeak);
 
+/// <summary>What is done for conversations around loading and unloading. Neither makes a switch fail.</summary>
+/// <param name="Leaving">Before an unload or a stop, when no request runs.</param>
+/// <param name="Loaded">After a load, before anybody is let in.</param>
+internal sealed record SwitchWarmth(
+    Func<CancellationToken, Task<SavedSlots?>> Leaving,
+    Func<ModelConfig, Upstream, CancellationToken, Task<RestoredSlot?>> Loaded)
+{
+    public static readonly SwitchWarmth None =
+        new(_ => Task.FromResult<SavedSlots?>(null), (_, _, _) => Task.FromResult<RestoredSlot?>(null));
+}
+
 /// <summary>Runs the slow parts of a switch, one after another; a new one cancels the one before and waits for its end.</summary>
 internal sealed class SwitchOperations(
-    IReadOnlyDictionary<string, ModelConfig> models, IBackend backend, SwitchGpu gpu, SwitchFeed feed,
-    Action<LoopInput> post) : IAsyncDisposable
+    IReadOnlyDictionary<string, ModelConfig> models, IBackend backend, SwitchGpu gpu,
+    SwitchWarmth warmth, SwitchFeed feed, Action<LoopInput> post) : IAsyncDisposable
 {
     /// <summary>A router without work ends in well under a second; with a stuck model it is killed after this.</summary>
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
@@ -36,12 +48,13 @@ internal sealed class SwitchOperations(
 
     public void Unload(long generation, string model) => Run(async token =>
     {
+        var saved = await warmth.Leaving(token);
         var before = beforeUnload = gpu.Read();
         var running = backend.ProcessIds;
         await backend.UnloadAsync(models[model], token);
         // What runs on, such as the router, holds what it held before.
         leaving = [.. running.Except(backend.ProcessIds)];
-        return new LoopInput.Unloaded(generation, before, gpu.Read());
+        return new LoopInput.Unloaded(generation, before, gpu.Read(), saved);
     });
 
     public void Settle(long generation) => Run(async token =>
@@ -55,11 +68,14 @@ internal sealed class SwitchOperations(
         beforeLoad = gpu.Read();
         var result = await backend.LoadAsync(models[model], generation,
             progress => feed.Publish(new ProgressNews(model, progress.Stage, progress.Fraction)), token);
-        return new LoopInput.LoadEnded(generation, result, gpu.Read());
+        var reading = gpu.Read();
+        var restored = result.Upstream is { } upstream ? await warmth.Loaded(models[model], upstream, token) : null;
+        return new LoopInput.LoadEnded(generation, result, reading, restored);
     });
 
-    public void Stop(long generation) => Run(async _ =>
+    public void Stop(long generation) => Run(async token =>
     {
+        await warmth.Leaving(token);
         await backend.StopAsync(StopGrace);
         return new LoopInput.BackendStopped(generation);
     });

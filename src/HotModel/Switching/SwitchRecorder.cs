@@ -1,5 +1,6 @@
 using HotModel.Gpu;
 using HotModel.Llama;
+using HotModel.Snapshots;
 
 namespace HotModel.Switching;
 
@@ -18,6 +19,8 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
     private bool isSettled;
     private LoadFailure? failure;
     private PeakSampler? peak;
+    private SavedSlots? saved;
+    private RestoredSlot? restored;
 
     public long? Ticket => ticket?.Id;
 
@@ -36,12 +39,13 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         phase = name;
     }
 
-    public void Unloaded(GpuReading before, GpuReading after)
+    public void Unloaded(GpuReading before, GpuReading after, SavedSlots? slots)
     {
         // What the way back unloads is not the model that left.
         if (memory is null || isUnloaded)
             return;
         isUnloaded = true;
+        saved = slots;
         memory = new SwitchMemory(before, after, after, after);
     }
 
@@ -54,8 +58,9 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         memory = memory with { AfterSettle = reading, AfterLoad = reading };
     }
 
-    public void Loaded(GpuReading reading)
+    public void Loaded(GpuReading reading, RestoredSlot? slot)
     {
+        restored = slot;
         peak?.Add(reading);
         if (memory is not null)
             memory = memory with { AfterLoad = reading };
@@ -80,6 +85,8 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
             GpuMemory = memory!,
             Phases = [.. phases],
             PeakMb = peak?.PeakMb,
+            Saved = saved,
+            Restored = restored,
         };
         ticket = null;
         memory = null;
@@ -144,6 +151,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         var reading = gpu.Read();
         memory = new SwitchMemory(reading, reading, reading, reading);
         failure = null;
+        (saved, restored) = (null, null);
         begun = phaseBegun = now;
         peak?.Dispose();
         peak = gpu.SamplePeak();

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using HotModel.Gpu;
 using HotModel.Llama;
+using HotModel.Snapshots;
 
 namespace HotModel.Switching;
 
@@ -20,6 +21,10 @@ internal sealed record SwitchReport
     public required IReadOnlyList<PhaseTime> Phases { get; init; }
     /// <summary>Most device memory in use at any moment of the switch, all devices together, in MiB.</summary>
     public required long? PeakMb { get; init; }
+    /// <summary>What was kept of the model that left; null where nothing was.</summary>
+    public SavedSlots? Saved { get; init; }
+    /// <summary>What the model now answering has of the last conversation without evaluating it; null where nothing.</summary>
+    public RestoredSlot? Restored { get; init; }
 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Error { get; init; }

@@ -22,6 +22,7 @@ internal sealed class Setup
     public string Server { get; init; } = "";
     public string Session { get; init; } = "";
     public string Preset { get; init; } = "";
+    public string Snapshots { get; init; } = "";
     public string Llama { get; init; } = "";
     public string Router { get; init; } = "";
     public bool ProcessMode { get; init; }
@@ -83,6 +84,7 @@ internal sealed class Setup
         Section("server", Line("port", Port), "state_path = \"state/state.json\"", active, Server);
         Section("session", Session);
         Section("preset", Preset);
+        Section("snapshots", Snapshots);
         var binary = FakeFaults is null ? Programs.LlamaServer : Programs.FakeLlamaServer;
         var mode = ProcessMode ? "backend_mode = \"process\"" : "";
         Section("llama", $"binary = \"{binary}\"", mode, Llama);

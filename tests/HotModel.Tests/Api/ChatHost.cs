@@ -79,7 +79,7 @@ internal sealed class ChatHost : IAsyncDisposable
         var admissions = new Admissions(host.EnterAsync, host.Metrics, time, NullLogger<Admissions>.Instance);
         var chat = new ChatEndpoint(
             config, new Conversations(host.Store, time), admissions, host.forwarder,
-            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), time);
+            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), warm: null, time);
         var relay = new RelayEndpoint(config, admissions,
             new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance));
         host.app = await ServeAsync(app =>

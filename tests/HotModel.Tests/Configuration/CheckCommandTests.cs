@@ -71,7 +71,7 @@ public sealed class CheckCommandTests : IDisposable
 
         Assert.Equal(0, status);
         Assert.EndsWith("# Command line for a b:\n#   llama-server -m '/it'\\''s \"me\"' --host 127.0.0.1 --port 5 "
-            + "-c 8192 '' '$x' a=b\n", output, StringComparison.Ordinal);
+            + "-c 8192 --slot-save-path .hotmodel/snapshots '' '$x' a=b\n", output, StringComparison.Ordinal);
         folder.LoadGood(output);
     }
 }

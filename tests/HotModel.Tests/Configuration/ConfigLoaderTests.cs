@@ -39,6 +39,7 @@ public sealed class ConfigLoaderTests : IDisposable
             MaxSessions = 10000,
             ExpireDays = null,
         }, config.Session);
+        Assert.Equal(new SnapshotConfig { Enabled = true, MinTokens = 512, MaxBytes = null }, config.Snapshots);
         Assert.Equal(new PresetConfig { SystemPrompt = "", ClientSystem = ClientSystem.Merge }, config.Preset);
         Assert.Equal((BackendMode.Router, "llama-server", "127.0.0.1"),
             (config.Llama.BackendMode, config.Llama.Binary, config.Llama.Host));
@@ -167,7 +168,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Equal([
             "hotmodel.toml:1:1: \"top\" stands outside any section",
             "hotmodel.toml:2:2: unknown section \"serverr\" (did you mean \"server\"?); "
-                + "known are server, session, preset, llama, router, models",
+                + "known are server, session, snapshots, preset, llama, router, models",
             "hotmodel.toml:5:1: unknown key \"prt\" in [server] (did you mean \"port\"?)",
             "hotmodel.toml:6:8: port: 99999 is not allowed; allowed is a whole number from 1 to 65535",
             "hotmodel.toml:7:8: host: the number 5 is not allowed here; allowed is a text that is not empty",

@@ -12,7 +12,8 @@ public sealed class LlamaArgumentsTests : IDisposable
     public void Router_of_defaults_is_as_in_the_seed() => Assert.Equal(
         "--host 127.0.0.1 --port 28000 --models-max 1 --ctx-size 8192 --parallel 1 --cache-type-k q8_0 "
             + "--cache-type-v q8_0 "
-            + "--no-models-autoload --kv-unified --cache-ram 1024 --cache-idle-slots --flash-attn auto --no-ui",
+            + "--no-models-autoload --kv-unified --cache-ram 1024 --cache-idle-slots --flash-attn auto --no-ui "
+            + $"--slot-save-path {folder.File(".hotmodel/snapshots")}",
         string.Join(' ', LlamaArguments.Router(folder.LoadGood("[models.a]\npath='/a'\n"), null)));
 
     [Fact]
@@ -21,6 +22,8 @@ public sealed class LlamaArgumentsTests : IDisposable
         folder.Write("p.ini", "[a]\nmodel = /a\nc = 3\n");
         folder.Write("dir/x", "");
         var config = folder.LoadGood("""
+            [snapshots]
+            enabled = false
             [router]
             host = "::1"
             port = 0
@@ -55,6 +58,7 @@ public sealed class LlamaArgumentsTests : IDisposable
         var config = folder.LoadGood("""
             [llama]
             backend_mode = "process"
+            binary = "some-server"
             [models.a]
             path = "/a"
             port = 1234
@@ -73,5 +77,54 @@ public sealed class LlamaArgumentsTests : IDisposable
             LlamaArguments.Process(config, config.Models["a"]));
         Assert.Equal(["-m", "/b c", "--host", "::1", "--port", "1234", "-c", "1", "-ngl", "99", "--threads", "2",
             "--parallel", "3", "--jinja", "-x=1"], LlamaArguments.Process(config, config.Models["b"]));
+    }
+
+    [Fact]
+    public void Process_that_is_llama_server_gets_the_folder_for_slots()
+    {
+        const string toml = """
+            [llama]
+            backend_mode = "process"
+            [models.a]
+            path = "/a"
+            port = 1234
+            """;
+        var config = folder.LoadGood(toml);
+
+        Assert.Equal(["-c", "8192", "--slot-save-path", folder.File(".hotmodel/snapshots")],
+            LlamaArguments.Process(config, config.Models["a"]).Skip(6));
+        config = folder.LoadGood(toml, ("HOTMODEL_SNAPSHOTS__ENABLED", "false"));
+        Assert.Equal(["-c", "8192"], LlamaArguments.Process(config, config.Models["a"]).Skip(6));
+    }
+
+    [Fact]
+    public void Folder_for_slots_in_a_preset_of_the_user_has_no_effect_and_is_told()
+    {
+        folder.Write("p.ini", "[a]\nmodel = /a\nslot-save-path = /mine\n");
+        const string toml = "[router]\nmodels_preset = 'p.ini'\n[models.a]\npath = '/a'";
+
+        Assert.Contains(folder.Load(toml).Warnings,
+            warning => warning.Contains("slot-save-path has no effect", StringComparison.Ordinal));
+        Assert.DoesNotContain(folder.Load(toml, ("HOTMODEL_SNAPSHOTS__ENABLED", "false")).Warnings,
+            warning => warning.Contains("slot-save-path", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Bound_of_snapshots_may_be_larger_than_two_gigabytes() => Assert.Equal(20_000_000_000,
+        folder.LoadGood("[snapshots]\nmax_bytes = 20000000000\n[models.a]\npath = '/a'").Snapshots.MaxBytes);
+
+    [Theory]
+    [InlineData("[router]\nextra_args = ['--slot-save-path', '/mine']\n[models.a]\npath = '/a'")]
+    [InlineData("[models.a]\npath = '/a'\nextra_args = ['--slot-save-path', '/mine']")]
+    public void Folder_for_slots_of_the_user_turns_snapshots_off(string toml)
+    {
+        var result = folder.Load(toml);
+
+        Assert.False(result.Config!.Snapshots.Enabled);
+        Assert.DoesNotContain(result.Config.SnapshotDirectory, LlamaArguments.Router(result.Config, null));
+        Assert.Contains(result.Warnings, warning => warning.Contains("snapshots are off", StringComparison.Ordinal));
+        // Who has switched them off knows.
+        Assert.DoesNotContain(folder.Load(toml, ("HOTMODEL_SNAPSHOTS__ENABLED", "false")).Warnings,
+            warning => warning.Contains("snapshots", StringComparison.Ordinal));
     }
 }

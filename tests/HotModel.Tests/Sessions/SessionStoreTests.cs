@@ -126,6 +126,20 @@ public sealed class SessionStoreTests : IDisposable
     }
 
     [Fact]
+    public void Upgrade_file_of_before_snapshots_keeps_its_sessions()
+    {
+        using (var direct = Direct())
+        {
+            StoreSchema.Upgrade(direct, [StoreSchema.Steps[0]]);
+            StoreSchema.Run(direct, "INSERT INTO sessions (id, created, updated, last_seq) VALUES ('s', 1, 2, 0)");
+        }
+
+        using var store = folder.Open();
+        Assert.NotNull(store.Find("s"));
+        Assert.Equal((0, 0), store.SnapshotTotals());
+    }
+
+    [Fact]
     public void Upgrade_step_that_fails_leaves_the_version_before_it()
     {
         folder.Open().Dispose();

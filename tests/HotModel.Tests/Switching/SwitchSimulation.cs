@@ -21,6 +21,7 @@ internal sealed class SwitchSimulation
         Loop = new SwitchLoop(config, onLost => backend = new ScriptedBackend(onLost),
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
+            SwitchWarmth.None,
             activeModel, Remembered.Add, time, NullLogger.Instance);
         Pump();
     }

@@ -1,0 +1,204 @@
+using Microsoft.Data.Sqlite;
+
+namespace HotModel.Sessions;
+
+/// <summary>A slot file and what it holds.</summary>
+/// <param name="File">Its name in the folder of snapshots.</param>
+/// <param name="Fingerprint">Of the passport under which it is valid.</param>
+/// <param name="History">Of the messages that it covers.</param>
+internal sealed record StoredSnapshot(
+    string File, long SessionKey, string Model, string Fingerprint, string ModelAndBuild, MessageHash History,
+    int Tokens, long Bytes);
+
+/// <summary>Which slot files there are. They go with their sessions, whichever way these go.</summary>
+internal sealed partial class SessionStore
+{
+    private readonly SnapshotStatements snapshots;
+
+    private sealed class SnapshotStatements(Func<string, int, StoreStatement> statement)
+    {
+        private const string Columns =
+            "SELECT file, session, model, fingerprint, model_and_build, history, tokens, bytes FROM snapshots ";
+
+        public StoreStatement Insert { get; } = statement(
+            "INSERT INTO snapshots (file, session, model, fingerprint, model_and_build, history, tokens, bytes, created, "
+            + "used, boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)", 10);
+
+        public StoreStatement Find { get; } = statement(Columns + "WHERE session = $1 AND fingerprint = $2", 2);
+        public StoreStatement ByUse { get; } = statement(Columns + "ORDER BY used, created, file", 0);
+        public StoreStatement NotOnDisk { get; } = statement(
+            "SELECT file FROM snapshots WHERE boot IS NOT NULL AND boot <> $1", 1);
+        public StoreStatement FilesOfSession { get; } = statement("SELECT file FROM snapshots WHERE session = $1", 1);
+        public StoreStatement FilesOfModel { get; } = statement(
+            "SELECT file FROM snapshots WHERE model_and_build = $1", 1);
+        public StoreStatement Delete { get; } = statement("DELETE FROM snapshots WHERE file = $1", 1);
+        public StoreStatement Use { get; } = statement("UPDATE snapshots SET used = $2 WHERE file = $1", 2);
+        public StoreStatement OnDisk { get; } = statement("UPDATE snapshots SET boot = NULL WHERE file = $1", 1);
+        public StoreStatement Totals { get; } = statement("SELECT count(*), coalesce(sum(bytes), 0) FROM snapshots", 0);
+        public StoreStatement Sessions { get; } = statement(
+            "SELECT key FROM snapshots JOIN sessions ON key = session WHERE fingerprint = $1 "
+            + "ORDER BY updated DESC, key DESC LIMIT $2", 2);
+
+        public StoreStatement Latest { get; } = statement(
+            "SELECT key, id FROM sessions ORDER BY updated DESC, key DESC LIMIT 1", 0);
+
+        public StoreStatement Mark { get; } = statement(
+            "INSERT OR IGNORE INTO not_restorable (model_and_build, created) VALUES ($1, $2)", 2);
+        public StoreStatement IsMarked { get; } = statement(
+            "SELECT 1 FROM not_restorable WHERE model_and_build = $1", 1);
+    }
+
+    /// <summary>The session that was used last; null where there is none.</summary>
+    public (long Key, string Id)? LatestSession()
+    {
+        lock (sync)
+        {
+            using var row = snapshots.Latest.Read();
+            return row.Read() ? (row.GetInt64(0), row.GetString(1)) : null;
+        }
+    }
+
+    /// <summary>Deletes a slot file whose row is gone. Called under the lock.</summary>
+    public Action<string>? SnapshotDropped { get; set; }
+
+    /// <summary>Remembers a written file; the one it replaces is deleted.</summary>
+    /// <param name="snapshot">The file.</param>
+    /// <param name="boot">The system's run in which it was written, from whose cache it has still to reach the disk.
+    /// </param>
+    /// <returns>Null, or why not.</returns>
+    public string? AddSnapshot(StoredSnapshot snapshot, string boot)
+    {
+        lock (sync)
+        {
+            string? replaced = null;
+            var isDeleted = false;
+            var error = Write(() =>
+            {
+                if (isDeleted = lastSeq.Scalar(snapshot.SessionKey) is null)
+                    return;
+                replaced = Find(snapshot.SessionKey, snapshot.Fingerprint)?.File;
+                if (replaced is not null)
+                    snapshots.Delete.Run(replaced);
+                snapshots.Insert.Run(
+                    snapshot.File, snapshot.SessionKey, snapshot.Model, snapshot.Fingerprint, snapshot.ModelAndBuild,
+                    snapshot.History.ToBytes(), snapshot.Tokens, snapshot.Bytes, Now(), boot);
+            });
+            if (error is null && isDeleted)
+                return "The session was deleted.";
+            if (error is null && replaced is not null)
+                DropFile(replaced);
+            return error;
+        }
+    }
+
+    public StoredSnapshot? FindSnapshot(long sessionKey, string fingerprint)
+    {
+        lock (sync)
+            return Find(sessionKey, fingerprint);
+    }
+
+    /// <summary>The least recently used first.</summary>
+    public IReadOnlyList<StoredSnapshot> SnapshotsByUse()
+    {
+        lock (sync)
+        {
+            var all = new List<StoredSnapshot>();
+            using var row = snapshots.ByUse.Read();
+            while (row.Read())
+                all.Add(ReadSnapshot(row));
+            return all;
+        }
+    }
+
+    /// <summary>Those that another run of the system wrote and may have taken with it.</summary>
+    public IReadOnlyList<string> SnapshotsOfOtherBoots(string boot)
+    {
+        lock (sync)
+            return Texts(snapshots.NotOnDisk, boot);
+    }
+
+    /// <summary>Deletes the file even where a full disk keeps its row: a row without a file is a miss.</summary>
+    public void RemoveSnapshot(string file)
+    {
+        lock (sync)
+        {
+            Write(() => snapshots.Delete.Run(file));
+            DropFile(file);
+        }
+    }
+
+    public void UseSnapshot(string file)
+    {
+        lock (sync)
+            Write(() => snapshots.Use.Run(file, Now()));
+    }
+
+    public void SnapshotIsOnDisk(string file)
+    {
+        lock (sync)
+            Write(() => snapshots.OnDisk.Run(file));
+    }
+
+    public (long Count, long Bytes) SnapshotTotals()
+    {
+        lock (sync)
+        {
+            using var row = snapshots.Totals.Read();
+            row.Read();
+            return (row.GetInt64(0), row.GetInt64(1));
+        }
+    }
+
+    /// <summary>Sessions with a snapshot under this passport, the most recently used session first.</summary>
+    public IReadOnlyList<long> SessionsWithSnapshot(string fingerprint, int limit)
+    {
+        lock (sync)
+        {
+            var keys = new List<long>();
+            using var row = snapshots.Sessions.Read(fingerprint, limit);
+            while (row.Read())
+                keys.Add(row.GetInt64(0));
+            return keys;
+        }
+    }
+
+    public bool IsRestorable(string modelAndBuild)
+    {
+        lock (sync)
+            return snapshots.IsMarked.Scalar(modelAndBuild) is null;
+    }
+
+    /// <summary>Remembers that restoring does not help there, and deletes what was kept for it.</summary>
+    public void MarkNotRestorable(string modelAndBuild)
+    {
+        lock (sync)
+        {
+            Write(() => snapshots.Mark.Run(modelAndBuild, Now()));
+            foreach (var file in Texts(snapshots.FilesOfModel, modelAndBuild))
+                RemoveSnapshot(file);
+        }
+    }
+
+    private StoredSnapshot? Find(long sessionKey, string fingerprint)
+    {
+        using var row = snapshots.Find.Read(sessionKey, fingerprint);
+        return row.Read() ? ReadSnapshot(row) : null;
+    }
+
+    private void DropFile(string file) => SnapshotDropped?.Invoke(file);
+
+    private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    private static List<string> Texts(StoreStatement statement, object value)
+    {
+        var texts = new List<string>();
+        using var row = statement.Read(value);
+        while (row.Read())
+            texts.Add(row.GetString(0));
+        return texts;
+    }
+
+    private static StoredSnapshot ReadSnapshot(SqliteDataReader row) => new(
+        row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetString(3), row.GetString(4),
+        MessageHash.FromBytes(row.GetFieldValue<byte[]>(5)), (int)row.GetInt64(6), row.GetInt64(7));
+}

@@ -1,0 +1,97 @@
+namespace HotModel.Snapshots;
+
+/// <summary>Which conversation each slot of the loaded model holds. Not for several threads: its owner locks.</summary>
+internal sealed class SlotBoard
+{
+    private readonly Entry[] entries;
+    private long uses;
+
+    public SlotBoard(int slots)
+    {
+        entries = new Entry[slots];
+        for (var slot = 0; slot < slots; slot++)
+            entries[slot] = new Entry();
+    }
+
+    /// <summary>
+    /// Seats a conversation: in the slot that holds it, else in one that holds none, else in that of the conversation that
+    /// was away longest. Null where a request runs in every slot.
+    /// </summary>
+    public SlotSeat? Take(string session)
+    {
+        Entry? best = null;
+        var at = -1;
+        for (var slot = 0; slot < entries.Length; slot++)
+        {
+            var entry = entries[slot];
+            if (entry.IsBusy)
+                continue;
+            if (entry.Session == session)
+            {
+                (best, at) = (entry, slot);
+                break;
+            }
+            if (best is null || entry.Used < best.Used)
+                (best, at) = (entry, slot);
+        }
+        if (best is null)
+            return null;
+        var isOwn = best.Session == session;
+        var displaced = isOwn ? null : Held(best);
+        if (!isOwn)
+            best.Clear(session);
+        best.IsBusy = true;
+        best.Used = ++uses;
+        return new SlotSeat(at, isOwn, displaced, best.Restored);
+    }
+
+    /// <summary>The seat's conversation was read from a file into its slot.</summary>
+    public void Restored(int slot, int tokens) => entries[slot].Hold(tokens, isKept: true, restored: tokens);
+
+    /// <param name="slot">Where its request ran.</param>
+    /// <param name="tokens">What the slot holds now; null where that is not known.</param>
+    public void Leave(int slot, int? tokens)
+    {
+        var entry = entries[slot];
+        entry.IsBusy = false;
+        entry.Hold(tokens ?? 0, isKept: false, restored: 0);
+    }
+
+    /// <summary>Conversations that no file has as their slots hold them, the most recently used first.</summary>
+    public IReadOnlyList<(int Slot, HeldConversation Held)> Unkept() =>
+    [
+        .. entries.Select((entry, slot) => (Slot: slot, Entry: entry)).OrderByDescending(item => item.Entry.Used)
+            .Where(item => Held(item.Entry) is not null).Select(item => (item.Slot, Held(item.Entry)!)),
+    ];
+
+    private static HeldConversation? Held(Entry entry) => entry is { Session: { } session, IsBusy: false, IsKept: false }
+        && entry.Tokens > 0 ? new HeldConversation(session, entry.Tokens) : null;
+
+    private sealed class Entry
+    {
+        public string? Session { get; private set; }
+        public int Tokens { get; private set; }
+        /// <summary>A file holds just this.</summary>
+        public bool IsKept { get; private set; }
+        /// <summary>Tokens that came from a file and that no answer has gone on from yet.</summary>
+        public int Restored { get; private set; }
+        public bool IsBusy { get; set; }
+        public long Used { get; set; }
+
+        public void Clear(string session)
+        {
+            Session = session;
+            Hold(0, isKept: false, restored: 0);
+        }
+
+        public void Hold(int tokens, bool isKept, int restored) => (Tokens, IsKept, Restored) = (tokens, isKept, restored);
+    }
+}
+
+/// <summary>A slot for one request.</summary>
+/// <param name="IsOwn">The slot holds the conversation already.</param>
+/// <param name="Displaced">What it holds else and no file does.</param>
+/// <param name="RestoredTokens">Of the conversation, from a file, when this is its first request since; else 0.</param>
+internal sealed record SlotSeat(int Slot, bool IsOwn, HeldConversation? Displaced, int RestoredTokens);
+
+internal sealed record HeldConversation(string Session, int Tokens);

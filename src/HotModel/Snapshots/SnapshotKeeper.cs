@@ -1,0 +1,322 @@
+using System.Collections.Concurrent;
+using HotModel.Configuration;
+using HotModel.Llama;
+using HotModel.Sessions;
+
+namespace HotModel.Snapshots;
+
+/// <summary>
+/// Saves what slots of a loaded model hold to files and brings it back. A file is used only under the passport under
+/// which it was written; whatever is odd about one makes it a miss.
+/// </summary>
+/// <remarks>A file has its row only when it is whole, so a file without a row may go at any time.</remarks>
+internal sealed class SnapshotKeeper : IAsyncDisposable
+{
+    /// <summary>llama-server's count of a slot may or may not have the last token, which it has not evaluated yet.</summary>
+    private const int TokenSlack = 1;
+
+    // What a slow disk does, with as much again for a server that is in the middle of a batch.
+    private static readonly TimeSpan TransferBase = TimeSpan.FromSeconds(10);
+    private const double TransferBytesPerSecond = 50e6;
+
+    // The slot of an answer whose last byte has come is free a moment later.
+    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(5);
+    private const int BusyLooks = 20;
+
+    private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(30);
+
+    private readonly bool isEnabled;
+    private readonly int minTokens;
+    private readonly SessionStore store;
+    private readonly TimeProvider time;
+    private readonly ILogger logger;
+    private readonly SnapshotFolder folder;
+    private readonly SnapshotQuota quota;
+    private readonly DiskFlush flush;
+    // Files that llama-server writes just now.
+    private readonly ConcurrentDictionary<string, bool> writing = new(StringComparer.Ordinal);
+    // Models and builds whose mark the disk may not have taken, and fingerprints of servers that cannot save at all.
+    private readonly ConcurrentDictionary<string, bool> useless = new(StringComparer.Ordinal);
+    private long saved, restored, failed;
+
+    /// <summary>Opens the folder: what is no whole snapshot goes, and all of it where snapshots are off.</summary>
+    /// <param name="config">The bounds.</param>
+    /// <param name="path">The folder that llama-server has as --slot-save-path.</param>
+    /// <param name="store">Where the list of files is.</param>
+    /// <param name="time">Bounds waiting.</param>
+    /// <param name="logger">One line for each failure.</param>
+    /// <param name="freeBytes">Of the disk; null: as the system says.</param>
+    /// <exception cref="IOException">There can be no such folder; also UnauthorizedAccessException.</exception>
+    public SnapshotKeeper(
+        SnapshotConfig config, string path, SessionStore store, TimeProvider time, ILogger logger,
+        Func<long?>? freeBytes = null)
+    {
+        minTokens = config.MinTokens;
+        this.store = store;
+        this.time = time;
+        this.logger = logger;
+        folder = new SnapshotFolder(path);
+        flush = new DiskFlush(folder, store);
+        store.SnapshotDropped = folder.Delete;
+        isEnabled = config.Enabled;
+        if (isEnabled)
+            folder.Create();
+        else
+            RemoveAll();
+        quota = new SnapshotQuota(config, store, freeBytes ?? folder.FreeBytes);
+        if (!isEnabled)
+            return;
+        RemoveTorn();
+        quota.Evict();
+        SnapshotLog.Opened(logger, quota.MaxBytes, path, store.SnapshotTotals().Count);
+    }
+
+    /// <summary>Counts and bytes for people.</summary>
+    public SnapshotTotals Totals
+    {
+        get
+        {
+            var (count, bytes) = store.SnapshotTotals();
+            return new SnapshotTotals(count, bytes, quota.MaxBytes, Interlocked.Read(ref saved),
+                Interlocked.Read(ref restored), Interlocked.Read(ref failed), quota.Evicted);
+        }
+    }
+
+    /// <summary>
+    /// Before a model is loaded: llama-server does not start without the folder, and somebody may have deleted it.
+    /// </summary>
+    public void Prepare()
+    {
+        if (!isEnabled)
+            return;
+        try
+        {
+            folder.Create();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            SnapshotLog.NoFolder(logger, folder.Location, e.Message);
+        }
+    }
+
+    public bool IsRestorable(Passport passport) =>
+        isEnabled && !useless.ContainsKey(passport.Fingerprint) && !useless.ContainsKey(passport.ModelAndBuild)
+        && store.IsRestorable(passport.ModelAndBuild);
+
+    /// <summary>Sessions with a snapshot under this passport, the most recently used session first.</summary>
+    public IReadOnlyList<long> Sessions(Passport passport, int limit) =>
+        IsRestorable(passport) ? store.SessionsWithSnapshot(passport.Fingerprint, limit) : [];
+
+    /// <summary>Saves a slot. Expected failures are values; a cancelled one leaves nothing behind.</summary>
+    public async Task<SaveResult> SaveAsync(
+        Upstream upstream, Passport passport, int slot, SlotContent content, CancellationToken cancel)
+    {
+        var start = time.GetTimestamp();
+        var file = SnapshotFolder.NewName();
+        writing[file] = true;
+        SaveResult result;
+        try
+        {
+            result = await SaveAsync(upstream, passport, slot, content, file, cancel);
+        }
+        finally
+        {
+            writing.TryRemove(file, out _);
+            Sweep();
+        }
+        if (result.Status == SaveStatus.Saved)
+            Interlocked.Increment(ref saved);
+        if (result.Status == SaveStatus.Failed)
+        {
+            Interlocked.Increment(ref failed);
+            SnapshotLog.NotSaved(logger, slot, passport.Model, result.Error!);
+        }
+        return result with { Seconds = time.GetElapsedTime(start).TotalSeconds };
+    }
+
+    /// <summary>
+    /// Restores the session's snapshot into the slot. Missing where there is none that matches; then the slot is as it was.
+    /// </summary>
+    public async Task<RestoreResult> RestoreAsync(
+        Upstream upstream, Passport passport, int slot, long sessionKey, CancellationToken cancel)
+    {
+        var start = time.GetTimestamp();
+        if (Find(passport, sessionKey) is not { } snapshot)
+            return new RestoreResult(RestoreStatus.Missing, 0, 0, 0, null, null);
+        using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
+        var reply = await client.SlotAsync(
+            upstream.Model, slot, "restore", snapshot.File, TransferLimit(snapshot.Bytes), cancel);
+        var seconds = time.GetElapsedTime(start).TotalSeconds;
+        if (reply.IsOk && SlotAnswers.Restored(reply.Body)?.Tokens == snapshot.Tokens)
+        {
+            Interlocked.Increment(ref restored);
+            store.UseSnapshot(snapshot.File);
+            return new RestoreResult(RestoreStatus.Restored, snapshot.Tokens, snapshot.Bytes, seconds, null,
+                new SlotContent(sessionKey, snapshot.History, snapshot.Tokens));
+        }
+        // Also where no answer came: a file that makes the server hang or crash must not do so twice.
+        store.RemoveSnapshot(snapshot.File);
+        Interlocked.Increment(ref failed);
+        var error = reply.IsOk ? "llama-server restored another number of tokens than were saved." : Refusal(reply);
+        SnapshotLog.NotRestored(logger, slot, passport.Model, error);
+        return new RestoreResult(RestoreStatus.Failed, 0, 0, seconds, error, null);
+    }
+
+    /// <summary>
+    /// The first answer after a restore told how much of it was used, its prompt being one that begins with all of it.
+    /// Less than half means that this model cannot go on from a file.
+    /// </summary>
+    public void Verify(Passport passport, long sessionKey, int restoredTokens, int reusedTokens)
+    {
+        if (restoredTokens < minTokens || reusedTokens >= restoredTokens / 2)
+            return;
+        useless[passport.ModelAndBuild] = true;
+        store.MarkNotRestorable(passport.ModelAndBuild);
+        SnapshotLog.NoUse(logger, passport.Model, sessionKey, restoredTokens, reusedTokens);
+    }
+
+    /// <summary>Waits until what was saved is on the disk, within bounds.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await flush.DisposeAsync().AsTask().WaitAsync(FlushLimit, time);
+        }
+        catch (TimeoutException)
+        {
+            // Such files are not used after a restart of the machine, and are after one of hotmodel.
+        }
+    }
+
+    private async Task<SaveResult> SaveAsync(
+        Upstream upstream, Passport passport, int slot, SlotContent content, string file, CancellationToken cancel)
+    {
+        if (content.Tokens < minTokens)
+            return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
+        if (!IsRestorable(passport))
+            return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
+        using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
+        SlotState state;
+        for (var looks = 0; ; looks++)
+        {
+            var slots = await client.SlotsAsync(upstream.Model, cancel);
+            if (!slots.IsOk)
+                return Refused(passport, slots);
+            if (SlotAnswers.FindSlot(slots.Body, slot) is not { } now)
+                return NotSaved(SaveStatus.Failed, "llama-server shows no such slot.");
+            state = now;
+            if (!state.IsProcessing || looks >= BusyLooks)
+                break;
+            await Task.Delay(BusyPause, time, cancel);
+        }
+        if (state.IsProcessing || state.Tokens is { } held && !IsSame(held, content.Tokens))
+            return NotSaved(SaveStatus.Changed, "The slot holds something else by now.");
+        var expected = quota.Estimate(passport.Fingerprint, content.Tokens);
+        var before = store.FindSnapshot(content.SessionKey, passport.Fingerprint);
+        if (quota.MakeRoom(expected ?? 0, before) is { } noRoom)
+            return NotSaved(SaveStatus.Failed, noRoom);
+        var reply = await client.SlotAsync(
+            upstream.Model, slot, "save", file, TransferLimit(expected ?? quota.MaxBytes), cancel);
+        return Keep(passport, content, file, reply);
+    }
+
+    private SaveResult Keep(Passport passport, SlotContent content, string file, RouterReply reply)
+    {
+        if (!reply.IsOk)
+            return Refused(passport, reply);
+        // Not every build reports a full disk: the size of the file decides.
+        if (SlotAnswers.Saved(reply.Body) is not { Tokens: > 0 } done || folder.BytesOf(file) != done.Bytes)
+            return NotSaved(SaveStatus.Failed, "llama-server did not write the whole file; the disk may be full.");
+        if (!IsSame(done.Tokens, content.Tokens))
+            return NotSaved(SaveStatus.Changed, "The slot held something else.");
+        var snapshot = new StoredSnapshot(file, content.SessionKey, passport.Model, passport.Fingerprint,
+            passport.ModelAndBuild, content.History, done.Tokens, done.Bytes);
+        quota.Learn(snapshot);
+        if (done.Bytes > quota.MaxBytes)
+            return NotSaved(SaveStatus.Failed, quota.TooLarge(done.Bytes));
+        if (Own(file) is { } notOurs)
+            return NotSaved(SaveStatus.Failed, notOurs);
+        if (store.AddSnapshot(snapshot, flush.Boot) is { } error)
+            return NotSaved(SaveStatus.Failed, error);
+        quota.Evict(newest: file);
+        flush.Begin(file);
+        return new SaveResult(SaveStatus.Saved, done.Tokens, done.Bytes, 0, null);
+    }
+
+    /// <summary>
+    /// A server without these routes is not asked again: one with --no-slots, without the folder, for a model with images,
+    /// or no llama-server.
+    /// </summary>
+    private SaveResult Refused(Passport passport, RouterReply reply)
+    {
+        if (reply.Status is not (StatusCodes.Status404NotFound or StatusCodes.Status501NotImplemented))
+            return NotSaved(SaveStatus.Failed, Refusal(reply));
+        useless[passport.Fingerprint] = true;
+        return NotSaved(SaveStatus.NotRestorable, Refusal(reply));
+    }
+
+    /// <summary>The usable one; what is listed and is not whole is forgotten.</summary>
+    private StoredSnapshot? Find(Passport passport, long sessionKey)
+    {
+        if (!IsRestorable(passport) || store.FindSnapshot(sessionKey, passport.Fingerprint) is not { } snapshot)
+            return null;
+        if (folder.BytesOf(snapshot.File) == snapshot.Bytes)
+            return snapshot;
+        store.RemoveSnapshot(snapshot.File);
+        return null;
+    }
+
+    /// <summary>Takes everyone else's rights from the file. Null, or why not.</summary>
+    private string? Own(string file)
+    {
+        try
+        {
+            StateFiles.MakePrivate(folder.PathOf(file));
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    private void RemoveAll()
+    {
+        foreach (var snapshot in store.SnapshotsByUse())
+            store.RemoveSnapshot(snapshot.File);
+        Sweep();
+    }
+
+    private void RemoveTorn()
+    {
+        foreach (var file in store.SnapshotsOfOtherBoots(flush.Boot))
+            store.RemoveSnapshot(file);
+        foreach (var snapshot in store.SnapshotsByUse())
+        {
+            if (folder.BytesOf(snapshot.File) != snapshot.Bytes)
+                store.RemoveSnapshot(snapshot.File);
+        }
+        Sweep();
+    }
+
+    /// <summary>Deletes files without a row: of saves that failed, were cancelled or never ended.</summary>
+    private void Sweep()
+    {
+        // In this order a file whose save ends meanwhile is found in one of the two.
+        var files = folder.Files();
+        var spared = writing.Keys.ToHashSet();
+        spared.UnionWith(store.SnapshotsByUse().Select(snapshot => snapshot.File));
+        foreach (var file in files.Where(file => !spared.Contains(file)))
+            folder.Delete(file);
+    }
+
+    private static TimeSpan TransferLimit(long bytes) => TransferBase + TimeSpan.FromSeconds(bytes / TransferBytesPerSecond);
+
+    private static bool IsSame(int held, int expected) => Math.Abs(held - expected) <= TokenSlack;
+
+    private static SaveResult NotSaved(SaveStatus status, string error) => new(status, 0, 0, 0, error);
+
+    private static string Refusal(RouterReply reply) => reply.Status == 0
+        ? "llama-server did not answer in time."
+        : reply.ErrorMessage ?? $"llama-server answered with status {reply.Status}.";
+}

@@ -1,0 +1,36 @@
+using HotModel.Sessions;
+
+namespace HotModel.Snapshots;
+
+/// <summary>What a slot holds.</summary>
+/// <param name="SessionKey">The store's key of the conversation.</param>
+/// <param name="History">Of the messages covered, the answer included.</param>
+internal sealed record SlotContent(long SessionKey, MessageHash History, int Tokens);
+
+internal enum SaveStatus
+{
+    Saved,
+    /// <summary>Fewer tokens than snapshots.min_tokens.</summary>
+    TooShort,
+    /// <summary>Saving is no use with this model and build, or switched off.</summary>
+    NotRestorable,
+    /// <summary>The slot holds something else by now.</summary>
+    Changed,
+    Failed,
+}
+
+/// <param name="Tokens">In the file; 0 where nothing was saved.</param>
+/// <param name="Error">One sentence, where it was not Saved.</param>
+internal readonly record struct SaveResult(SaveStatus Status, int Tokens, long Bytes, double Seconds, string? Error);
+
+/// <summary>Missing: nothing was sent to the server. Failed: the slot may be empty, or is soon.</summary>
+internal enum RestoreStatus { Restored, Missing, Failed }
+
+/// <param name="Content">What the slot now holds, where it was Restored.</param>
+internal readonly record struct RestoreResult(
+    RestoreStatus Status, int Tokens, long Bytes, double Seconds, string? Error, SlotContent? Content);
+
+/// <param name="Count">On disk now, as are the bytes; the rest counts since the start.</param>
+/// <param name="Failed">Of saving and of restoring.</param>
+internal readonly record struct SnapshotTotals(
+    long Count, long Bytes, long MaxBytes, long Saved, long Restored, long Failed, long Evicted);

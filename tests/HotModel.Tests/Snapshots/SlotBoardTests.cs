@@ -1,0 +1,66 @@
+using HotModel.Snapshots;
+
+namespace HotModel.Tests.Snapshots;
+
+public sealed class SlotBoardTests
+{
+    [Fact]
+    public void Conversation_comes_back_to_the_slot_that_holds_it()
+    {
+        var board = new SlotBoard(2);
+        Answer(board, "one", 600);
+        Answer(board, "two", 700);
+        var seat = board.Take("one")!;
+        Assert.Equal((0, true), (seat.Slot, seat.IsOwn));
+        Assert.Null(seat.Displaced);
+    }
+
+    [Fact]
+    public void New_conversation_takes_the_slot_of_the_one_away_longest_and_names_what_it_displaces()
+    {
+        var board = new SlotBoard(2);
+        Answer(board, "one", 600);
+        Answer(board, "two", 700);
+        Answer(board, "one", 650);
+        var seat = board.Take("three")!;
+        Assert.Equal((1, new HeldConversation("two", 700)), (seat.Slot, seat.Displaced));
+    }
+
+    [Fact]
+    public void Slot_in_use_is_nobody_elses()
+    {
+        var board = new SlotBoard(1);
+        Assert.NotNull(board.Take("one"));
+        Assert.Null(board.Take("two"));
+        board.Leave(0, 600);
+        Assert.NotNull(board.Take("two"));
+    }
+
+    [Fact]
+    public void What_a_file_holds_is_not_saved_again_until_its_conversation_goes_on()
+    {
+        var board = new SlotBoard(1);
+        var seat = board.Take("one")!;
+        board.Leave(seat.Slot, null);
+        board.Restored(seat.Slot, 600);
+        Assert.Empty(board.Unkept());
+        Assert.Equal(600, board.Take("one")!.RestoredTokens);
+        board.Leave(0, 640);
+        Assert.Equal([(0, new HeldConversation("one", 640))], board.Unkept());
+        // The use of a file is told by the first answer only.
+        Assert.Equal(0, board.Take("one")!.RestoredTokens);
+    }
+
+    [Fact]
+    public void Slot_of_unknown_contents_is_not_saved()
+    {
+        var board = new SlotBoard(1);
+        board.Take("one");
+        board.Leave(0, null);
+        Assert.Empty(board.Unkept());
+        Assert.True(board.Take("one")!.IsOwn);
+    }
+
+    private static void Answer(SlotBoard board, string session, int tokens) =>
+        board.Leave(board.Take(session)!.Slot, tokens);
+}
