@@ -18,6 +18,13 @@ internal sealed class HotModelHost : IAsyncDisposable
     /// <summary>What Kestrel gets beyond the drain's own bound to send the last bytes.</summary>
     private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Files and sockets that are not for a client and its answer: 64 idle connections to the model at most, the
+    /// router's, the store, the log, and what starting a process needs.
+    /// </summary>
+    private const int OwnFiles = 160;
+    private const int ConnectionsLeast = 16;
+
     private static readonly string Version = typeof(HotModelHost).Assembly.GetName().Version!.ToString(3);
 
     private readonly HotModelConfig config;
@@ -149,6 +156,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = config.Server.MaxBodyBytes;
+            kestrel.Limits.MaxConcurrentConnections = ConnectionsWithin(OpenFileLimit.Current);
             // Answers may be as slow as their reader: a person who reads along, a tool that thinks.
             kestrel.Limits.MinResponseDataRate = null;
             if (config.Server.Host is "localhost")
@@ -160,6 +168,10 @@ internal sealed class HotModelHost : IAsyncDisposable
         });
         return builder.Build();
     }
+
+    /// <summary>Clients that come beyond it are closed at once, so that none can leave a switch without a socket.</summary>
+    private static long? ConnectionsWithin(int? openFiles) =>
+        openFiles is { } files ? Math.Max(ConnectionsLeast, (files - OwnFiles) / 2) : null;
 
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
