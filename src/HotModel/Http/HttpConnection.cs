@@ -217,8 +217,17 @@ internal sealed class HttpConnection : IDisposable
     {
         for (TimeSpan waited = TimeSpan.Zero; ; waited += ResetPause)
         {
-            if ((int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0)
-                return true;
+            try
+            {
+                if ((int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0)
+                    return true;
+            }
+            catch (ObjectDisposedException)
+            {
+                // Cancelled just now, as is likely: the model has died.
+                cancel.ThrowIfCancellationRequested();
+                return false;
+            }
             if (waited >= ResetWait)
                 return false;
             await Task.Delay(ResetPause, time, cancel);
