@@ -69,7 +69,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), time);
         var relay = new RelayEndpoint(config, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
-        app.Use(RequestGate.PassAsync);
+        app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
         new AdminEndpoints(config, loop, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
