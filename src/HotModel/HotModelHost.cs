@@ -19,6 +19,13 @@ internal sealed class HotModelHost : IAsyncDisposable
     /// <summary>What Kestrel gets beyond the drain's own bound to send the last bytes.</summary>
     private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Files and sockets that are not for a client and its answer: 64 idle connections to the model at most, the
+    /// router's, the store, the log, and what starting a process needs.
+    /// </summary>
+    private const int OwnFiles = 160;
+    private const int ConnectionsLeast = 16;
+
     private static readonly string Version = typeof(HotModelHost).Assembly.GetName().Version!.ToString(3);
 
     private readonly HotModelConfig config;
@@ -69,7 +76,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, time);
         var relay = new RelayEndpoint(config, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
-        app.Use(RequestGate.PassAsync);
+        app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
         new AdminEndpoints(config, loop, warm, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
@@ -157,6 +164,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = config.Server.MaxBodyBytes;
+            kestrel.Limits.MaxConcurrentConnections = ConnectionsWithin(OpenFileLimit.Current);
             // Answers may be as slow as their reader: a person who reads along, a tool that thinks.
             kestrel.Limits.MinResponseDataRate = null;
             if (config.Server.Host is "localhost")
@@ -168,6 +176,10 @@ internal sealed class HotModelHost : IAsyncDisposable
         });
         return builder.Build();
     }
+
+    /// <summary>Clients that come beyond it are closed at once, so that none can leave a switch without a socket.</summary>
+    private static long? ConnectionsWithin(int? openFiles) =>
+        openFiles is { } files ? Math.Max(ConnectionsLeast, (files - OwnFiles) / 2) : null;
 
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>

@@ -69,8 +69,10 @@ public sealed class RelayRouteBytesTests
                 if (lines.Contains("data: [DONE]\n", StringComparison.Ordinal))
                     Assert.Equal("", rest);
                 else
+                    // A blank line behind a name would make an event of it that has no data.
                     Assert.True(rest.TrimStart('\n').StartsWith(error, StringComparison.Ordinal)
                         && rest.EndsWith("}\n\n", StringComparison.Ordinal), $"{name}: {rest}");
+                Assert.DoesNotMatch("(^|\n\n)event: \\w+\n\n", reply.Text);
             });
         }
         Assert.Equal(0, (int)(await hotmodel.StateAsync())["inflight_chats"]!);

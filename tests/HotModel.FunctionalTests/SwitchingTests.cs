@@ -259,6 +259,20 @@ public sealed class SwitchingTests
     }
 
     [Fact]
+    public async Task Switch_request_that_is_too_long_is_refused_whether_it_says_so_or_not()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
+        foreach (var isChunked in (bool[])[false, true])
+        {
+            var body = System.Text.Encoding.ASCII.GetBytes($$"""{"model":"b"{{new string(' ', 20_000)}}}""");
+            var reply = await hotmodel.Api.RawAsync(
+                HttpMethod.Post, "admin/switch", body, edit: request => request.Headers.TransferEncodingChunked = isChunked);
+            Assert.True(reply.Status == 400 && reply.Text.Contains("too long", StringComparison.Ordinal), reply.Text);
+        }
+        Assert.Equal("a", (string?)(await hotmodel.StateAsync())["active_model"]);
+    }
+
+    [Fact]
     public async Task Page_under_a_rebound_name_cannot_read_conversations()
     {
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup());

@@ -94,16 +94,17 @@ internal sealed class AdminEndpoints(
         }
         const string Allowed = "Send JSON such as {\"model\": \"NAME\", \"force\": false, \"drain_timeout_seconds\": 300}";
         var problem = !context.Request.HasJsonContentType() ? "the content type is not application/json"
-            : context.Request.ContentLength > MaxSwitchBodyBytes ? "the body is too long"
             : null;
         SwitchRequestBody? body = null;
         if (problem is null)
         {
             try
             {
-                body = await JsonSerializer.DeserializeAsync(
-                    context.Request.Body, AdminJson.Default.SwitchRequestBody, context.RequestAborted);
-                problem = string.IsNullOrEmpty(body?.Model) ? "\"model\" is missing"
+                ReadOnlyMemory<byte>? json = await BoundedBody.ReadAsync(
+                    context.Request.Body, context.Request.ContentLength, MaxSwitchBodyBytes, context.RequestAborted);
+                body = json is { } whole ? JsonSerializer.Deserialize(whole.Span, AdminJson.Default.SwitchRequestBody) : null;
+                problem = json is null ? "the body is too long"
+                    : string.IsNullOrEmpty(body?.Model) ? "\"model\" is missing"
                     : body.DrainTimeoutSeconds is < 0 or > 1e6 ? "\"drain_timeout_seconds\" is not between 0 and 1000000"
                     : null;
             }

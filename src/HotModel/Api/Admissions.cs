@@ -48,7 +48,7 @@ internal sealed class Admissions(
                 return;
             if (error.Culprit == Culprit.Client)
                 throw new OperationCanceledException(clientGone);
-            if (sends < SendLimit && await IsTakenAwayAsync(lease, clientGone))
+            if (sends < SendLimit && !error.IsOfALiveServer && await IsTakenAwayAsync(lease, clientGone))
                 continue;
             ProxyLog.RequestFailed(logger, lease.Model, error.Message);
             lease.Dispose();

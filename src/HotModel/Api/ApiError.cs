@@ -16,6 +16,7 @@ internal static class ApiError
     /// <summary>llama-server's word for "not now".</summary>
     public const string Unavailable = "unavailable_error";
     public const string UpstreamFailed = "upstream_error";
+    public const string Internal = "server_error";
 
     // A model that was lost is being loaded again.
     private static readonly TimeSpan AbortedRetryAfter = TimeSpan.FromSeconds(1);
@@ -60,13 +61,15 @@ internal static class ApiError
             AbortedRetryAfter)
         : WriteAsync(response, StatusCodes.Status502BadGateway, UpstreamFailed, error.Code, error.Message);
 
+    /// <remarks>A wrong method on a route's path is no request of the route, but one of its API.</remarks>
     private static ErrorShape ShapeOf(HttpContext context) =>
-        context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>()?.Errors ?? ErrorShape.OpenAi;
+        (context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() ?? RelayedRoutes.At(context.Request.Path))?.Errors
+        ?? ErrorShape.OpenAi;
 
     private static string AnthropicType(string type) => type switch
     {
         Unavailable => "overloaded_error",
-        UpstreamFailed => "api_error",
+        UpstreamFailed or Internal => "api_error",
         _ => type,
     };
 

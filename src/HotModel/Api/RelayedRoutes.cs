@@ -66,4 +66,8 @@ internal static class RelayedRoutes
         new("POST", "/lora-adapters"),
         new("GET", "/metrics") { Model = ModelPlace.Query },
     ];
+
+    /// <summary>The first one of a path, whatever the method; as routing compares, with {id} left aside.</summary>
+    public static RelayedRoute? At(PathString path) => All.FirstOrDefault(
+        route => route.Paths.Any(own => own.Equals(path.Value?.TrimEnd('/'), StringComparison.OrdinalIgnoreCase)));
 }

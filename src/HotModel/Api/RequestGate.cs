@@ -1,18 +1,32 @@
+using HotModel.Proxy;
+
 namespace HotModel.Api;
 
 /// <summary>What holds for every route: who may look, and that nobody gets an error without a word.</summary>
-internal static class RequestGate
+internal sealed class RequestGate(ILogger<RequestGate> logger)
 {
-    public static async Task PassAsync(HttpContext context, RequestDelegate next)
+    public async Task PassAsync(HttpContext context, RequestDelegate next)
     {
-        // Conversations are read by GET, and to a browser a rebound name is the page's own origin.
-        if (context.Request.Path.StartsWithSegments("/admin") && StateChangingRequest.MayBeRebound(context.Request))
+        // To a browser a rebound name is the page's own origin, and with GET it does not say where the page is from.
+        if (TellsOfUs(context) && StateChangingRequest.MayBeRebound(context.Request))
         {
             await ApiError.WriteAsync(context.Response, 403, ApiError.Permission, "foreign_host",
-                "Admin routes are reached by an IP address or as localhost, not by another name.");
+                $"{context.Request.Path} is reached by an IP address or as localhost, not by another name.");
             return;
         }
-        await next(context);
+        try
+        {
+            await next(context);
+        }
+        catch (Exception e) when (e is not BadHttpRequestException
+            && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        {
+            ProxyLog.RequestBroke(logger, context.Request.Method, context.Request.Path, e);
+            context.Response.Clear();
+            await ApiError.WriteAsync(context.Response, 500, ApiError.Internal, "internal_error",
+                "hotmodel has made a mistake; its log says more.");
+            return;
+        }
         if (context.Response.HasStarted || context.Response.ContentLength is not null)
             return;
         var (method, path) = (context.Request.Method, context.Request.Path);
@@ -22,4 +36,9 @@ internal static class RequestGate
             await ApiError.WriteAsync(context.Response, 405, ApiError.InvalidRequest, "wrong_method",
                 $"{path} does not answer {method}; it answers {context.Response.Headers.Allow}.");
     }
+
+    /// <summary>Conversations, the models' paths, what is being answered.</summary>
+    private static bool TellsOfUs(HttpContext context) =>
+        context.Request.Path.StartsWithSegments("/admin")
+        || context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() is { HasBody: false };
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using HotModel.Llama;
 using HotModel.Sessions;
 
 namespace HotModel.Cli;
@@ -27,6 +28,7 @@ internal static class ServeCommand
                 }
                 using (held)
                 {
+                    OpenFileLimit.Raise();
                     await using var host = HotModelHost.Create(loaded);
                     return await host.RunAsync() ? 0 : BrokenStatus;
                 }

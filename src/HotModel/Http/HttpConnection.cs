@@ -67,9 +67,11 @@ internal sealed class HttpConnection : IDisposable
     {
         using var limit = new CancellationTokenSource(ConnectTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        Socket? socket = null;
         try
         {
+            // Throws where the process has no file descriptor left.
+            socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             // An event stream may be silent for days; keep-alive is what notices a server that is gone without a word.
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
@@ -82,7 +84,7 @@ internal sealed class HttpConnection : IDisposable
         }
         catch (Exception e)
         {
-            socket.Dispose();
+            socket?.Dispose();
             if (e is SocketException)
                 throw new HttpFailure(HttpStage.Connect, $"{e.Message} ({address.Authority}).", e);
             if (e is OperationCanceledException && !cancel.IsCancellationRequested)
@@ -215,8 +217,17 @@ internal sealed class HttpConnection : IDisposable
     {
         for (TimeSpan waited = TimeSpan.Zero; ; waited += ResetPause)
         {
-            if ((int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0)
-                return true;
+            try
+            {
+                if ((int)transport.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! != 0)
+                    return true;
+            }
+            catch (ObjectDisposedException)
+            {
+                // Cancelled just now, as is likely: the model has died.
+                cancel.ThrowIfCancellationRequested();
+                return false;
+            }
             if (waited >= ResetWait)
                 return false;
             await Task.Delay(ResetPause, time, cancel);

@@ -8,6 +8,8 @@ namespace HotModel.Http;
 ///   acted on it ("some means to detect that the original request was never applied", RFC 9110, 9.2.2), or
 /// - it is idempotent.
 /// A POST that the server read before it closed without a word, a crash for instance, is the caller's to decide about.
+/// Windows alone resets the connections of a process that was killed, whatever it had read: there a POST may be read
+/// twice where at once another process listens on the same port.
 /// </remarks>
 internal sealed class HttpEndpoint : IDisposable
 {
@@ -45,6 +47,8 @@ internal sealed class HttpEndpoint : IDisposable
     /// <exception cref="OperationCanceledException">The connection is closed, so that the server notices.</exception>
     public async Task<HttpReply> SendAsync(OutgoingRequest request, CancellationToken cancel)
     {
+        // An idle connection takes it without a wait, and a server that has it begins.
+        cancel.ThrowIfCancellationRequested();
         byte[] head = request.WriteHead(Address);
         if (TakeIdle() is { } reused)
         {

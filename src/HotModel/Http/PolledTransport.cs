@@ -56,6 +56,12 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
             var error = (SocketError)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
             return error == SocketError.Success ? transport : throw new SocketException((int)error);
         }
+        catch (ObjectDisposedException)
+        {
+            // Cancelled between the two.
+            transport.ThrowIfClosed(cancel);
+            throw;
+        }
         catch
         {
             transport.Dispose();

@@ -16,6 +16,7 @@ internal static partial class Libc
     public const uint CLOSE_RANGE_CLOEXEC = 4;
     public const int ESRCH = 3;
 
+    public static readonly int RLIMIT_NOFILE = OperatingSystem.IsMacOS() ? 8 : 7;
     public static readonly nint SIG_DFL = 0;
     public static readonly nint SIG_IGN = 1;
     public static readonly int SIG_SETMASK = OperatingSystem.IsMacOS() ? 3 : 2;
@@ -32,6 +33,12 @@ internal static partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int kill(int pid, int signal);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int getrlimit(int resource, out ResourceLimit limit);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int setrlimit(int resource, in ResourceLimit limit);
+
     [LibraryImport("libc")]
     public static partial nint signal(int signal, nint handler);
 
@@ -47,4 +54,11 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static unsafe partial int execvp(byte* file, byte** arguments);
+
+    /// <summary>struct rlimit of 64-bit systems.</summary>
+    public struct ResourceLimit
+    {
+        public ulong Soft;
+        public ulong Hard;
+    }
 }

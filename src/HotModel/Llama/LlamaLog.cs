@@ -24,6 +24,9 @@ internal static partial class LlamaLog
     [ZLoggerMessage(LogLevel.Information, "llama-server's router ended with status {status}")]
     public static partial void RouterEnded(ILogger logger, int status);
 
+    [ZLoggerMessage(LogLevel.Error, "llama-server's router could not be asked for its models")]
+    public static partial void LookFailed(ILogger logger, Exception exception);
+
     [ZLoggerMessage(LogLevel.Warning, "left preset section '{section}' out: {error}")]
     public static partial void SectionLeftOut(ILogger logger, string section, string error);
 

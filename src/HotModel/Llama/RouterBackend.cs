@@ -354,7 +354,7 @@ internal sealed class RouterBackend : IBackend
             var wait = Timeout.InfiniteTimeSpan;
             if (Volatile.Read(ref loaded) is { } held)
             {
-                var models = await current.Client.ModelsAsync(CancellationToken.None);
+                var models = await current.LookAsync(logger);
                 if (models is null)
                 {
                     // A router that answers again may have to catch up first.

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 
 namespace HotModel.Llama;
 
@@ -92,6 +93,20 @@ internal sealed class RouterProcess : IAsyncDisposable
         }
         client.Dispose();
         return new(null, await ExitFailureAsync(child, log, mark, time));
+    }
+
+    /// <summary>What runs, for a watcher that must not end: null where no list came, for whatever reason.</summary>
+    public async Task<IReadOnlyList<RouterModel>?> LookAsync(ILogger logger)
+    {
+        try
+        {
+            return await Client.ModelsAsync(CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            LlamaLog.LookFailed(logger, e);
+            return null;
+        }
     }
 
     /// <summary>Waits until a look is worth while: an event, the end of the router, or some time.</summary>

@@ -65,8 +65,9 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
                 return true;
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The latter where a name has an unpaired surrogate.
         }
         IsBroken = true;
         return false;

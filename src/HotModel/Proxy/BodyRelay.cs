@@ -11,6 +11,12 @@ internal sealed class BodyRelay(Stream upstream, PipeWriter client, RequestScope
 
     public long RelayedBytes { get; private set; }
 
+    /// <summary>How long it is; null: only its end tells.</summary>
+    public long? DeclaredBytes { private get; init; }
+
+    /// <summary>Called where the length was declared, once all is there and before the client has taken the last of it.</summary>
+    public required Action OnWhole { private get; init; }
+
     /// <param name="start">What was read of it before.</param>
     public async Task<RelayResult> RunAsync(ReadOnlyMemory<byte> start)
     {
@@ -18,8 +24,14 @@ internal sealed class BodyRelay(Stream upstream, PipeWriter client, RequestScope
         RelayedBytes = start.Length;
         while (true)
         {
-            if (await ClientFlush.RunAsync(client, scope) is { } end)
-                return new(end, ForwardError.Of(scope, ForwardStage.ResponseBody));
+            bool isWhole = RelayedBytes == DeclaredBytes;
+            if (isWhole)
+                OnWhole();
+            RelayEnd? end = await ClientFlush.RunAsync(client, scope);
+            if (isWhole)
+                return new(RelayEnd.Complete, null);
+            if (end is not null)
+                return new(end.Value, ForwardError.Of(scope, ForwardStage.ResponseBody));
             scope.ExpectBytesWithin(silenceLimit);
             int read;
             try

@@ -7,9 +7,14 @@ internal static class BoundedBody
     private const int FirstBufferBytes = 64 << 10;
 
     /// <summary>Null where it is longer than the limit. Throws what the stream throws.</summary>
+    /// <param name="stream">The body.</param>
+    /// <param name="declaredBytes">How long it says it is.</param>
+    /// <param name="limitBytes">How long it may be.</param>
+    /// <param name="cancel">Passed on to the stream.</param>
+    /// <param name="onWait">Called before each read.</param>
     /// <remarks>The memory is not pooled: messages of it outlive the request in the store's hands.</remarks>
     public static async Task<ReadOnlyMemory<byte>?> ReadAsync(
-        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel)
+        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel, Action? onWait = null)
     {
         if (declaredBytes > limitBytes)
             return null;
@@ -18,6 +23,7 @@ internal static class BoundedBody
         int length = 0;
         while (true)
         {
+            onWait?.Invoke();
             int read = await stream.ReadAsync(buffer.AsMemory(length), cancel);
             if (read == 0)
                 return buffer.AsMemory(0, length);

@@ -91,7 +91,7 @@ internal sealed class ChatExchange(
         else
         {
             return new(ForwardStage.ResponseBody, Culprit.Upstream,
-                $"The model's server answered {status} with something that is no JSON object.");
+                $"The model's server answered {status} with something that is no JSON object.") { IsOfALiveServer = true };
         }
         return null;
     }
@@ -110,9 +110,10 @@ internal sealed class ChatExchange(
         try
         {
             ReadOnlyMemory<byte>? body = await BoundedBody.ReadAsync(
-                upstream.Body, upstream.ContentLength, AnswerLimitBytes, scope.Token);
+                upstream.Body, upstream.ContentLength, AnswerLimitBytes, scope.Token,
+                () => scope.ExpectBytesWithin(SseRelay.DefaultSilenceLimit));
             return body is { } whole ? (whole, null) : (default, new(ForwardStage.ResponseBody, Culprit.Upstream,
-                $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB."));
+                $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB.") { IsOfALiveServer = true });
         }
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
@@ -129,13 +130,20 @@ internal sealed class ChatExchange(
     /// <param name="message">Empty where the answer has no sound one. No null: C# makes an empty memory of that anyway.</param>
     private void Store(Turn turn, string model, ReadOnlyMemory<byte> message)
     {
-        AppendResult result = message.IsEmpty
-            ? new(AppendStatus.Failed, "The answer is not valid, so it was not stored.")
-            : turn.Complete(message, model);
-        if (result.Status != AppendStatus.Failed)
-            return;
+        try
+        {
+            AppendResult result = message.IsEmpty
+                ? new(AppendStatus.Failed, "The answer is not valid, so it was not stored.")
+                : turn.Complete(message, model);
+            if (result.Status != AppendStatus.Failed)
+                return;
+            ProxyLog.NotStored(logger, turn.SessionId, result.Error ?? "");
+        }
+        catch (Exception e)
+        {
+            ProxyLog.StoreBroke(logger, turn.SessionId, e);
+        }
         metrics.CountStoreFailure();
-        ProxyLog.NotStored(logger, turn.SessionId, result.Error ?? "");
     }
 
     private static ReadOnlyMemory<byte> Sound(ReadOnlyMemory<byte> message) =>

@@ -41,13 +41,17 @@ internal sealed record ChatRequest
             return new(null, "The body is not valid UTF-8.");
         try
         {
-            return new ChatRequestReader(body).Read();
+            ChatRequestResult result = new ChatRequestReader(body).Read();
+            // Those that look at the messages later compare names at any depth.
+            if (result.Error is null)
+                JsonText.CheckNames(bytes);
+            return result;
         }
         catch (JsonException e)
         {
             return new(null, $"The body is not JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}; "
                 + "it must be one JSON object without comments, nested at most "
-                + $"{ChatRequestReader.DepthLimit} levels deep.");
+                + $"{MessageJson.DepthLimit} levels deep.");
         }
         catch (InvalidOperationException)
         {

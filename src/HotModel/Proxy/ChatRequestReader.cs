@@ -6,11 +6,7 @@ namespace HotModel.Proxy;
 /// <summary>One pass over a chat request's body. Throws JsonException where it is not JSON.</summary>
 internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
 {
-    // Tool schemas nest: the usual 64 has been reached by generated ones. The reader does not recurse, so this only
-    // bounds a bit stack.
-    public const int DepthLimit = 256;
-
-    private Utf8JsonReader reader = new(body.Span, new JsonReaderOptions { MaxDepth = DepthLimit });
+    private Utf8JsonReader reader = new(body.Span, MessageJson.ReaderOptions);
     private string? model;
     private Extent? modelValue;
     private bool? stream;

@@ -12,6 +12,9 @@ internal enum Culprit { Upstream, Client, Switch }
 /// <param name="Message">One sentence for the client.</param>
 internal sealed record ForwardError(ForwardStage Stage, Culprit Culprit, string Message)
 {
+    /// <summary>The server was there to the end of the exchange, so its model cannot be lost.</summary>
+    public bool IsOfALiveServer { get; init; }
+
     public string Code => Culprit switch
     {
         Culprit.Client => "client_gone",
@@ -33,7 +36,10 @@ internal sealed record ForwardError(ForwardStage Stage, Culprit Culprit, string 
             "The model was taken away before the answer was complete (a forced switch, a model that was lost, or the "
             + "server's stop). Nothing of the answer was stored; send the request again."),
         EndCause.Stalled => new(stage, Culprit.Upstream,
-            "The model sent nothing for too long, and the answer was given up. Nothing of it was stored."),
+            "The model sent nothing for too long, and the answer was given up. Nothing of it was stored.")
+        {
+            IsOfALiveServer = true,
+        },
     };
 }
 

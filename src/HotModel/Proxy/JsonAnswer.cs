@@ -1,4 +1,5 @@
 using System.Text.Json;
+using HotModel.Sessions;
 using HotModel.Snapshots;
 
 namespace HotModel.Proxy;
@@ -15,7 +16,7 @@ internal readonly record struct JsonAnswer(Extent? Message, int ObjectEnd, bool 
     {
         try
         {
-            var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = ChatRequestReader.DepthLimit });
+            var reader = new Utf8JsonReader(body, MessageJson.ReaderOptions);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
                 return null;
             Extent? message = null;

@@ -3,16 +3,15 @@ using System.Text.Json;
 namespace HotModel.Proxy;
 
 /// <summary>A member of a JSON object.</summary>
-/// <param name="Property">Name, value and one comma: what is left without it is still JSON.</param>
 /// <param name="Value">The value alone.</param>
 /// <param name="Type">Of the value's first token.</param>
-internal readonly record struct JsonMember(Extent Property, Extent Value, JsonTokenType Type);
+internal readonly record struct JsonMember(Extent Value, JsonTokenType Type);
 
 /// <summary>A request's body that is a JSON object, and the members of it that are changed on the way.</summary>
 internal sealed record JsonObjectBody
 {
-    // llama-server's own parser has no bound. The reader does not recurse, so this only bounds a bit stack.
-    private const int DepthLimit = 1 << 16;
+    // llama-server's own parser has no bound either. The reader does not recurse: a level costs one bit.
+    private static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = int.MaxValue };
 
     public required ReadOnlyMemory<byte> Body { get; init; }
     /// <summary>Behind the opening brace.</summary>
@@ -21,6 +20,10 @@ internal sealed record JsonObjectBody
     public required JsonMember? Model { get; init; }
     /// <summary>The one that carries the instructions.</summary>
     public required JsonMember? Prompt { get; init; }
+    /// <summary>How many members have its name.</summary>
+    public required int PromptCount { get; init; }
+    /// <summary>All of these, with the commas that go with them: what is left without them is still JSON.</summary>
+    public required IReadOnlyList<Extent> PromptProperties { get; init; }
 
     /// <summary>Null where the body is something else: llama-server says best what is wrong with it.</summary>
     /// <param name="body">As it came.</param>
@@ -30,26 +33,40 @@ internal sealed record JsonObjectBody
     {
         // llama-server skips it too.
         int start = body.Span.StartsWith("\uFEFF"u8) ? 3 : 0;
+        // To llama-server's parser a NUL is the end. Inside of JSON there is none.
+        int nul = body.Span.IndexOf((byte)0);
+        ReadOnlySpan<byte> text = nul < 0 ? body.Span : body.Span[..nul];
         try
         {
-            var reader = new Utf8JsonReader(body.Span[start..], new JsonReaderOptions { MaxDepth = DepthLimit });
+            var reader = new Utf8JsonReader(text[start..], ReaderOptions);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
                 return null;
             int inside = start + (int)reader.BytesConsumed;
             int count = 0;
             JsonMember? modelMember = null;
             JsonMember? promptMember = null;
+            int promptCount = 0;
+            var promptProperties = new List<Extent>();
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 count++;
                 bool isModel = reader.ValueTextEquals("model"u8);
                 bool isPrompt = !prompt.IsEmpty && reader.ValueTextEquals(prompt);
+                int name = start + (int)reader.TokenStartIndex;
                 if (isModel)
-                    modelMember = Member(ref reader, body.Span, start);
+                {
+                    modelMember = Member(ref reader, start);
+                }
                 else if (isPrompt)
-                    promptMember = Member(ref reader, body.Span, start);
+                {
+                    promptMember = Member(ref reader, start);
+                    promptCount++;
+                    AddProperty(promptProperties, text, name, promptMember.Value.Value.End);
+                }
                 else
+                {
                     reader.Skip();
+                }
             }
             // Throws on anything but white space behind the object.
             reader.Read();
@@ -60,6 +77,8 @@ internal sealed record JsonObjectBody
                 MemberCount = count,
                 Model = modelMember,
                 Prompt = promptMember,
+                PromptCount = promptCount,
+                PromptProperties = promptProperties,
             };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -68,13 +87,23 @@ internal sealed record JsonObjectBody
         }
     }
 
-    private static JsonMember Member(ref Utf8JsonReader reader, ReadOnlySpan<byte> body, int start)
+    private static JsonMember Member(ref Utf8JsonReader reader, int start)
     {
-        int name = start + (int)reader.TokenStartIndex;
         reader.Read();
         var (type, value) = (reader.TokenType, start + (int)reader.TokenStartIndex);
         reader.Skip();
-        int end = start + (int)reader.BytesConsumed;
-        return new(JsonText.WithOneComma(body, name, end), new(value, end), type);
+        return new(new(value, start + (int)reader.BytesConsumed), type);
+    }
+
+    /// <remarks>The last member of an object takes the comma before it. One taken already makes the two one.</remarks>
+    private static void AddProperty(List<Extent> properties, ReadOnlySpan<byte> body, int name, int end)
+    {
+        Extent property = JsonText.WithOneComma(body, name, end);
+        while (properties.Count > 0 && property.Start < properties[^1].End)
+        {
+            property = JsonText.WithOneComma(body, properties[^1].Start, end);
+            properties.RemoveAt(properties.Count - 1);
+        }
+        properties.Add(property);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Unicode;
+using HotModel.Sessions;
 
 namespace HotModel.Proxy;
 
@@ -21,7 +22,7 @@ internal static class JsonText
         bool mayHaveSurrogates = json.IndexOf("\\u"u8) >= 0;
         try
         {
-            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = ChatRequestReader.DepthLimit });
+            var reader = new Utf8JsonReader(json, MessageJson.ReaderOptions);
             while (reader.Read())
             {
                 if (mayHaveSurrogates && reader.ValueIsEscaped)
@@ -32,6 +33,20 @@ internal static class JsonText
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return false;
+        }
+    }
+
+    /// <summary>Throws InvalidOperationException on a name with an unpaired surrogate: it cannot be compared either.</summary>
+    /// <param name="json">Valid.</param>
+    public static void CheckNames(ReadOnlySpan<byte> json)
+    {
+        if (json.IndexOf("\\ud"u8) < 0 && json.IndexOf("\\uD"u8) < 0)
+            return;
+        var reader = new Utf8JsonReader(json, MessageJson.ReaderOptions);
+        while (reader.Read())
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.ValueIsEscaped)
+                _ = reader.GetString();
         }
     }
 

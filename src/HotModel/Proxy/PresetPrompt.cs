@@ -8,7 +8,7 @@ namespace HotModel.Proxy;
 
 /// <summary>What becomes of the member of a body that carries the instructions.</summary>
 /// <param name="Name">With its colon.</param>
-/// <param name="Value">The new value; empty: the member is cut.</param>
+/// <param name="Value">The new value; empty: every member of that name is cut.</param>
 internal sealed record PromptEdit(ReadOnlyMemory<byte> Name, IReadOnlyList<ReadOnlyMemory<byte>> Value)
 {
     public bool IsCut => Value.Count == 0;
@@ -70,15 +70,23 @@ internal sealed class PresetPrompt
     {
         if (body.Prompt is not { Type: JsonTokenType.StartArray } member)
             return null;
-        List<ReadOnlyMemory<byte>> items = MessageJson.Items(body.Body[member.Value.Start..member.Value.End]);
-        if (items.Any(item => item.Span[0] != (byte)'{'))
+        try
+        {
+            List<ReadOnlyMemory<byte>> items = MessageJson.Items(body.Body[member.Value.Start..member.Value.End]);
+            if (items.Any(item => item.Span[0] != (byte)'{'))
+                return null;
+            var leading = items.Select(MessageJson.Read).TakeWhile(message => message.IsSystem).ToList();
+            // One with an unpaired surrogate is llama-server's to refuse.
+            if (!leading.TrueForAll(message => JsonText.IsSound(message.Json.Span)))
+                return null;
+            return Edit(PresetPlace.Messages,
+                [.. RequestSplice.ArrayOf([.. SystemPrompt.Build(preset, leading), .. items.Skip(leading.Count)])]);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Nested deeper than a conversation may, or with a name that is no text: none of ours begins so.
             return null;
-        var leading = items.Select(MessageJson.Read).TakeWhile(message => message.IsSystem).ToList();
-        // One with an unpaired surrogate is llama-server's to refuse.
-        if (!leading.TrueForAll(message => JsonText.IsSound(message.Json.Span)))
-            return null;
-        return Edit(PresetPlace.Messages,
-            [.. RequestSplice.ArrayOf([.. SystemPrompt.Build(preset, leading), .. items.Skip(leading.Count)])]);
+        }
     }
 
     private static PromptEdit Edit(PresetPlace place, params IReadOnlyList<ReadOnlyMemory<byte>> value) =>

@@ -76,7 +76,15 @@ internal sealed class RelayExchange(
             return null;
         }
         await response.StartAsync(CancellationToken.None);
-        var relay = new BodyRelay(upstream.Body, response.BodyWriter, scope, silenceLimit);
+        var relay = new BodyRelay(upstream.Body, response.BodyWriter, scope, silenceLimit)
+        {
+            DeclaredBytes = upstream.ContentLength,
+            OnWhole = () =>
+            {
+                scope.ForgetLease();
+                Release(request, upstream, lease, isWhole: true);
+            },
+        };
         RelayResult result = await relay.RunAsync(start.AsMemory(0, length));
         Release(request, upstream, lease, isWhole: result.End == RelayEnd.Complete);
         metrics.AddRelayedBytes(relay.RelayedBytes);

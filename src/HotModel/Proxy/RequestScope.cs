@@ -41,6 +41,9 @@ internal sealed class RequestScope : IDisposable
         }
     }
 
+    /// <summary>The answer is whole: what becomes of the model no longer ends the request.</summary>
+    public void ForgetLease() => lease.Unregister();
+
     public void Dispose()
     {
         client.Dispose();

@@ -55,12 +55,16 @@ internal sealed class RequestSplice
             edits.Add(new(named.Value, [quotedModel]));
         else
             inserted.AddRange(["\"model\":"u8.ToArray(), quotedModel]);
-        if (prompt is { } change && request.Prompt is { } member)
+        if (prompt is { IsCut: true })
         {
-            membersLeft -= change.IsCut ? 1 : 0;
-            edits.Add(new(change.IsCut ? member.Property : member.Value, change.Value));
+            membersLeft -= request.PromptCount;
+            edits.AddRange(request.PromptProperties.Select(property => new BodyEdit(property, [])));
         }
-        else if (prompt is { IsCut: false } added)
+        else if (prompt is { } change && request.Prompt is { } member)
+        {
+            edits.Add(new(member.Value, change.Value));
+        }
+        else if (prompt is { } added)
         {
             if (inserted.Count > 0)
                 inserted.Add(Comma);

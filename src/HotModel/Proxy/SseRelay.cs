@@ -64,9 +64,14 @@ internal sealed class SseRelay(
         // Nothing in it reads what flows, and to carry it over every wait costs.
         using (ExecutionContext.SuppressFlow())
             relay = RelayAsync(onComplete);
-        RelayResult result = await relay;
-        await Poller.LeaveAsync();
-        return result;
+        try
+        {
+            return await relay;
+        }
+        finally
+        {
+            await Poller.LeaveAsync();
+        }
     }
 
     private async Task<RelayResult> RelayAsync(Action onComplete)

@@ -10,7 +10,11 @@ internal sealed class SseScanner(AnswerCollector? answer)
     public bool IsForeign { get; private set; }
     /// <summary>The upstream itself said that it failed.</summary>
     public bool HasError { get; private set; }
-    /// <summary>The last line read belongs to an event that a blank line has yet to end.</summary>
+    /// <summary>Data was read that a blank line has yet to make an event.</summary>
+    /// <remarks>
+    /// A name alone is none yet: what is written behind it gives it data, and another name before that takes its place.
+    /// Clients read a blank line behind a name as an event whose data is no JSON.
+    /// </remarks>
     public bool IsInsideEvent { get; private set; }
 
     /// <summary>Reads all whole lines.</summary>
@@ -68,7 +72,7 @@ internal sealed class SseScanner(AnswerCollector? answer)
             IsForeign = true;
             return false;
         }
-        IsInsideEvent = true;
+        IsInsideEvent |= isData || isError;
         if (isError)
             HasError = true;
         else if (isData && colon >= 0 && !IsDone)

@@ -44,8 +44,7 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
             upstream.Body, client, scope, use.Answer, silenceLimit ?? SseRelay.DefaultSilenceLimit);
         RelayResult result = unbegun is { } end
             ? new(end, ForwardError.Of(scope, ForwardStage.ResponseBody))
-            : await relay.RunAsync(use.OnComplete ?? (() => { }));
-        lease.Answered = result.End == RelayEnd.Complete;
+            : await relay.RunAsync(() => Complete(lease, scope, use));
         metrics.AddRelayedBytes(relay.RelayedBytes);
         if (result.End is RelayEnd.Cut or RelayEnd.CutByUpstreamError or RelayEnd.ClientBlocked)
         {
@@ -65,5 +64,14 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
         use.OnEnd?.Invoke();
         if (result.End == RelayEnd.Cut)
             await relay.WriteErrorAsync(result.Error!, use.Errors);
+    }
+
+    /// <summary>The model is done. The client may take its time to read the end, and a switch need not wait for that.</summary>
+    private static void Complete(ModelLease lease, RequestScope scope, StreamUse use)
+    {
+        use.OnComplete?.Invoke();
+        scope.ForgetLease();
+        lease.Answered = true;
+        lease.Dispose();
     }
 }

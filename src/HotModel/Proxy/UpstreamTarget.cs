@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace HotModel.Proxy;
@@ -15,16 +16,31 @@ internal static class UpstreamTarget
     public static string Of(string path, string? query, string? model = null)
     {
         var target = new StringBuilder(path, path.Length + (query?.Length ?? 0) + 64).Append('?');
-        ReadOnlySpan<char> parameters = query.AsSpan().TrimStart('?');
+        ReadOnlySpan<char> parameters = query is ['?', ..] ? query.AsSpan(1) : query;
         foreach (Range range in parameters.Split('&'))
         {
             ReadOnlySpan<char> parameter = parameters[range];
             if (!parameter.IsEmpty && !IsOurs(parameter))
-                target.Append(parameter).Append('&');
+                Append(target, parameter).Append('&');
         }
         if (model is not null)
             target.Append("model=").Append(Uri.EscapeDataString(model)).Append('&');
         return target.Append("autoload=false").ToString();
+    }
+
+    /// <summary>What no request line may have is escaped: Kestrel lets most of it pass.</summary>
+    private static StringBuilder Append(StringBuilder target, ReadOnlySpan<char> parameter)
+    {
+        if (!parameter.ContainsAnyExceptInRange('!', '~'))
+            return target.Append(parameter);
+        foreach (byte value in Encoding.UTF8.GetBytes(parameter.ToString()))
+        {
+            if (value is >= (byte)'!' and <= (byte)'~')
+                target.Append((char)value);
+            else
+                target.Append(CultureInfo.InvariantCulture, $"%{value:X2}");
+        }
+        return target;
     }
 
     private static bool IsOurs(ReadOnlySpan<char> parameter)

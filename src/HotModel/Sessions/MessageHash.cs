@@ -36,7 +36,7 @@ internal readonly record struct MessageHash(UInt128 Value)
     public MessageHash Next(ReadOnlySpan<byte> messageJson)
     {
         UInt128 role = 0, name = 0, content = 0, calls = 0, callId = 0;
-        var reader = new Utf8JsonReader(messageJson);
+        var reader = new Utf8JsonReader(messageJson, MessageJson.ReaderOptions);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {

@@ -6,9 +6,16 @@ namespace HotModel.Sessions;
 /// <summary>What decisions need of a message's JSON object.</summary>
 internal static class MessageJson
 {
+    // Tool schemas nest: the usual 64 has been reached by generated ones. The reader does not recurse, so this only
+    // bounds a bit stack.
+    public const int DepthLimit = 256;
+
+    /// <summary>For whatever may hold a message: what one reader takes, the next one must not throw at.</summary>
+    public static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = DepthLimit };
+
     public static ChatMessage Read(ReadOnlyMemory<byte> json)
     {
-        var reader = new Utf8JsonReader(json.Span);
+        var reader = new Utf8JsonReader(json.Span, ReaderOptions);
         reader.Read();
         var role = "";
         var hasToolCalls = false;
@@ -35,7 +42,7 @@ internal static class MessageJson
     /// </summary>
     public static int CountChars(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ReaderOptions);
         reader.Read();
         var chars = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -56,7 +63,7 @@ internal static class MessageJson
     /// <summary>The content when it is text and nothing else; "" where it is null or absent; null otherwise.</summary>
     public static string? PlainText(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ReaderOptions);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -104,7 +111,7 @@ internal static class MessageJson
     public static List<ReadOnlyMemory<byte>> Items(ReadOnlyMemory<byte> jsonArray)
     {
         var items = new List<ReadOnlyMemory<byte>>();
-        var reader = new Utf8JsonReader(jsonArray.Span);
+        var reader = new Utf8JsonReader(jsonArray.Span, ReaderOptions);
         reader.Read();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {

@@ -158,7 +158,7 @@ internal sealed class HotModelProcess : IAsyncDisposable
 
     private static Process Launch(Setup setup)
     {
-        var start = new ProcessStartInfo(Programs.HotModel)
+        var start = new ProcessStartInfo(setup.Limit is null ? Programs.HotModel : "/bin/sh")
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
@@ -166,6 +166,12 @@ internal sealed class HotModelProcess : IAsyncDisposable
             // Another than the configuration's, so that a path resolved against it shows.
             WorkingDirectory = "/",
         };
+        if (setup.Limit is not null)
+        {
+            foreach (var argument in (ReadOnlySpan<string>)[
+                "-c", $"ulimit {setup.Limit} && exec \"$0\" \"$@\"", Programs.HotModel])
+                start.ArgumentList.Add(argument);
+        }
         foreach (var argument in (ReadOnlySpan<string>)["serve", "--config", setup.ConfigPath])
             start.ArgumentList.Add(argument);
         start.Environment["HOTMODEL_TEST_FOLDER"] = setup.Folder;

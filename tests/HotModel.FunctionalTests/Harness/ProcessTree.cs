@@ -65,6 +65,21 @@ internal static partial class ProcessTree
 
     public static int OpenFiles(int pid) => Directory.GetFileSystemEntries($"/proc/{pid}/fd").Length;
 
+    /// <summary>How many files it may have open, and how far it may raise that itself.</summary>
+    public static (long Soft, long Hard) OpenFilesLimit(int pid)
+    {
+        var line = ReadText(pid, "limits")!.Split('\n').First(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+        var fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return (long.Parse(fields[3], CultureInfo.InvariantCulture), long.Parse(fields[4], CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>What it has open stays open.</summary>
+    public static void LimitOpenFiles(int pid, long soft)
+    {
+        long[] limit = [soft, OpenFilesLimit(pid).Hard];
+        Assert.Equal(0, Limit(pid, NumberOfFiles, limit, 0));
+    }
+
     public static IReadOnlyList<string> ThreadNames(int pid) =>
         [.. Directory.GetDirectories($"/proc/{pid}/task")
             .Select(task => (ReadText(pid, $"task/{Path.GetFileName(task)}/comm") ?? "").TrimEnd())];
@@ -99,6 +114,12 @@ internal static partial class ProcessTree
             return null;
         }
     }
+
+    // RLIMIT_NOFILE of Linux.
+    private const int NumberOfFiles = 7;
+
+    [LibraryImport("libc", EntryPoint = "prlimit")]
+    private static partial int Limit(int pid, int resource, long[] limit, nint old);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int pid, int signal);

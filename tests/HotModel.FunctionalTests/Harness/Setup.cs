@@ -41,6 +41,8 @@ internal sealed class Setup
         }
     }
     public string? RouterExtraArgs { get; init; }
+    /// <summary>The shell's ulimit under which hotmodel starts, such as "-S -n 256"; null: the tests' own.</summary>
+    public string? Limit { get; init; }
 
     /// <summary>A model of <see cref="TinyModels"/>, under its own name or another.</summary>
     public Setup Tiny(string name, string? tiny = null, string lines = "") =>

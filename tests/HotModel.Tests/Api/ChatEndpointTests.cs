@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using HotModel.Configuration;
 using HotModel.Switching;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Time.Testing;
 
 // The timeout is there to name a test that hangs; ending it early gains nothing.
@@ -208,6 +209,43 @@ public class ChatEndpointTests
     }
 
     [Fact(Timeout = TimeoutMs)]
+    public async Task Client_that_does_not_read_the_end_of_a_stream_keeps_neither_the_lease_nor_the_session()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Events(Hello, Finish, Done));
+        StuckStream? stuck = null;
+        host.WrapFirstBody = body => new StreamResponseBodyFeature(stuck = new(body.Stream, "[DONE]"u8.ToArray()), body);
+
+        using HttpResponseMessage first = await host.PostAsync(StreamBody);
+        await stuck!.Stuck;
+        await host.LeaseReturnedAsync();
+        Assert.True(host.Answered);
+        // The model may go now; what it has said is the client's all the same.
+        host.AbortLease();
+        stuck.Release();
+
+        Assert.Equal(Hello + Finish + Done, await first.Content.ReadAsStringAsync());
+        Assert.Equal((0, 2), (host.Metrics.CutStreams, host.Stored("s").Length));
+    }
+
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Client_that_leaves_at_the_end_of_a_stream_is_noticed()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Events(Hello, Finish, Done));
+        StuckStream? stuck = null;
+        host.WrapFirstBody = body => new StreamResponseBodyFeature(stuck = new(body.Stream, "[DONE]"u8.ToArray()), body);
+
+        using (HttpResponseMessage first = await host.PostAsync(StreamBody))
+            await stuck!.Stuck;
+        // A chat's bytes are counted when its relay has ended.
+        while (host.Metrics.RelayedBytes == 0)
+            await Task.Yield();
+
+        Assert.True(host.Answered);
+        Assert.Equal((0, 2), (host.Metrics.CutStreams, host.Stored("s").Length));
+        stuck.Release();
+    }
+
+    [Fact(Timeout = TimeoutMs)]
     public async Task Client_that_does_not_read_the_error_event_keeps_neither_the_lease_nor_the_session()
     {
         int calls = 0;
@@ -277,7 +315,8 @@ public class ChatEndpointTests
     [InlineData("[]", "application/json")]
     public async Task Answer_that_is_no_json_object_is_a_bad_gateway(string body, string type)
     {
-        await using ChatHost host = await ChatHost.StartAsync(Body(body, type: type));
+        // On a clock that stands still: whoever waits here, to see whether the model is lost, waits for ever.
+        await using ChatHost host = await ChatHost.StartAsync(Body(body, type: type), new FakeTimeProvider());
 
         await AssertErrorAsync(await host.PostAsync(JsonBody), 502, "upstream_cut");
         await host.LeaseReturnedAsync();
@@ -418,6 +457,32 @@ public class ChatEndpointTests
     }
 
     [Fact(Timeout = TimeoutMs)]
+    public async Task Upstream_falls_silent_within_a_json_answer_it_is_given_up()
+    {
+        var time = new FakeTimeProvider();
+        var hold = NewSource();
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync("{\"choices\"");
+            await context.Response.Body.FlushAsync();
+            await hold.Task;
+        }, time);
+
+        Task<HttpResponseMessage> answering = host.PostAsync(JsonBody);
+        while (!answering.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromMinutes(11));
+            await Task.Delay(1);
+        }
+        hold.SetResult();
+
+        using HttpResponseMessage response = await answering;
+        Assert.Contains("sent nothing for too long", await response.Content.ReadAsStringAsync());
+        await host.LeaseReturnedAsync();
+    }
+
+    [Fact(Timeout = TimeoutMs)]
     public async Task Store_fails_the_answer_arrives_and_the_failure_is_counted()
     {
         await using ChatHost host = await ChatHost.StartAsync(Events(Hello, Finish, Done));
@@ -430,6 +495,32 @@ public class ChatEndpointTests
         Assert.Equal(1, host.Metrics.StoreFailures);
         Assert.Empty(host.Stored("s"));
         await host.LeaseReturnedAsync();
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Store_breaks_the_answer_arrives_and_the_failure_is_counted(bool stream)
+    {
+        ChatHost? host = null;
+        await using ChatHost started = host = await ChatHost.StartAsync(context =>
+        {
+            using var other = new SqliteConnection($"Data Source={host!.Database};Pooling=False");
+            other.Open();
+            using SqliteCommand drop = other.CreateCommand();
+            drop.CommandText = "DROP TABLE messages";
+            drop.ExecuteNonQuery();
+            return stream ? Events(Hello, Finish, Done)(context) : Body(JsonAnswer)(context);
+        });
+
+        using HttpResponseMessage response = await host.PostAsync(stream ? StreamBody : JsonBody);
+        string text = await response.Content.ReadAsStringAsync();
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.EndsWith(stream ? Done : "}} ", text, StringComparison.Ordinal);
+        Assert.Equal(1, host.Metrics.StoreFailures);
+        await host.LeaseReturnedAsync();
+        Assert.True(host.Answered);
     }
 
     [Theory(Timeout = TimeoutMs)]

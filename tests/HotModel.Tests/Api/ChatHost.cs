@@ -34,6 +34,7 @@ internal sealed class ChatHost : IAsyncDisposable
 
     public HttpClient Client { get; private set; } = null!;
     public SessionStore Store { get; private set; } = null!;
+    public string Database => Path.Combine(stateDirectory, SessionStore.FileName);
     public ProxyMetrics Metrics { get; } = new();
     public Upstream Upstream { get; set; } = null!;
     public string Model { get; set; } = "alpha";
@@ -94,7 +95,7 @@ internal sealed class ChatHost : IAsyncDisposable
                 }
                 return next(context);
             });
-            app.Use(RequestGate.PassAsync);
+            app.Use(new RequestGate(NullLogger<RequestGate>.Instance).PassAsync);
             RelayRouting.Map(app, chat, relay);
         });
         // A client that leaves does so at once, instead of reading on for a while to save its connection.

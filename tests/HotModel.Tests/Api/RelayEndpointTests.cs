@@ -1,11 +1,13 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using HotModel.Api;
 using HotModel.Configuration;
 using HotModel.Switching;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 // The timeout is there to name a test that hangs; ending it early gains nothing.
 #pragma warning disable xUnit1069
@@ -291,6 +293,26 @@ public class RelayEndpointTests
     }
 
     [Fact(Timeout = TimeoutMs)]
+    public async Task Client_that_does_not_read_the_end_of_a_long_body_does_not_keep_the_lease()
+    {
+        string big = new('x', 32 << 20);
+        await using ChatHost host = await ChatHost.StartAsync(Body(big + "end"));
+        StuckStream? stuck = null;
+        host.WrapFirstBody = body => new StreamResponseBodyFeature(stuck = new(body.Stream, "end"u8.ToArray()), body);
+
+        using HttpResponseMessage response = await host.SendAsync(HttpMethod.Post, "/v1/embeddings", Json("{}"));
+        Task<string> text = response.Content.ReadAsStringAsync();
+        await stuck!.Stuck;
+        await host.LeaseReturnedAsync();
+        Assert.True(host.Answered);
+        host.AbortLease();
+        stuck.Release();
+
+        Assert.Equal(big.Length + 3, (await text).Length);
+        Assert.Equal(0, host.Metrics.CutStreams);
+    }
+
+    [Fact(Timeout = TimeoutMs)]
     public async Task Errors_of_the_upstream_pass_with_retry_after()
     {
         await using ChatHost host = await ChatHost.StartAsync(context =>
@@ -340,6 +362,71 @@ public class RelayEndpointTests
             JsonNode error = JsonNode.Parse(await response.Content.ReadAsStringAsync())!["error"]!;
             Assert.Equal((status, code), ((int)response.StatusCode, (string?)error["code"]));
         }
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("GET", "/slots")]
+    [InlineData("GET", "/props")]
+    [InlineData("HEAD", "/metrics")]
+    [InlineData("GET", "/lora-adapters")]
+    public async Task What_tells_of_the_server_is_refused_under_a_name_that_may_be_rebound(string method, string path)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+        foreach ((string name, int status) in ((string, int)[])[("evil.example", 403), ("localhost", 200), ("127.0.0.1", 200)])
+        {
+            using HttpResponseMessage response = await host.SendAsync(
+                new HttpMethod(method), path, headers: [("Host", $"{name}:{host.Client.BaseAddress!.Port}")]);
+            Assert.Equal(status, (int)response.StatusCode);
+            if (status == 403 && method == "GET")
+                Assert.Contains("foreign_host", await response.Content.ReadAsStringAsync());
+        }
+        Assert.Equal(2, host.ForwardedTargets.Count);
+    }
+
+    /// <summary>Beyond what HTTP allows, but the web server lets them pass.</summary>
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Control_characters_of_a_query_go_on_escaped()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+        Uri address = host.Client.BaseAddress!;
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(address.Host, address.Port);
+        await client.SendAsync(Encoding.Latin1.GetBytes(
+            $"GET /slots?x=\u007f\u0001 HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n\r\n"));
+
+        using var reader = new StreamReader(new NetworkStream(client));
+        Assert.StartsWith("HTTP/1.1 200 OK", await reader.ReadToEndAsync(), StringComparison.Ordinal);
+
+        Assert.Equal("GET /slots?x=%7F%01&model=upstream-id&autoload=false", host.ForwardedTargets.Single());
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("/v1/messages", true)]
+    [InlineData("/V1/messages/count_tokens/", true)]
+    [InlineData("/v1/completions", false)]
+    public async Task Wrong_method_has_the_shape_of_the_api(string path, bool isAnthropic)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+
+        using HttpResponseMessage response = await host.SendAsync(HttpMethod.Get, path);
+
+        JsonNode body = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.Equal((405, isAnthropic ? "error" : null), ((int)response.StatusCode, (string?)body["type"]));
+        Assert.Equal("wrong_method", (string?)body["error"]!["code"]);
+    }
+
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Mistake_of_our_own_is_told_as_json()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+        host.OnEntering = _ => throw new InvalidOperationException("secret");
+
+        using HttpResponseMessage response = await host.SendAsync(HttpMethod.Post, "/v1/messages", Json("{}"));
+
+        string text = await response.Content.ReadAsStringAsync();
+        JsonNode error = JsonNode.Parse(text)!["error"]!;
+        Assert.Equal((500, "api_error", "internal_error"), ((int)response.StatusCode, (string?)error["type"], (string?)error["code"]));
+        Assert.DoesNotContain("secret", text);
     }
 
     [Theory(Timeout = TimeoutMs)]

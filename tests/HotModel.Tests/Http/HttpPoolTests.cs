@@ -293,6 +293,37 @@ public abstract class HttpPoolTests(bool isPolled)
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
+    [Fact]
+    public async Task Request_that_has_ended_is_not_sent_on_an_idle_connection()
+    {
+        await using var server = new ScriptedServer(ScriptedServer.Always(Hello));
+        using var endpoint = Open(server.Address, TimeProvider.System);
+
+        await AskAsync(endpoint, Get);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => endpoint.SendAsync(Post, new CancellationToken(canceled: true)));
+        await AskAsync(endpoint, Get);
+
+        Assert.Equal(2, server.Requests.Count(sent => sent.StartsWith("GET", StringComparison.Ordinal)));
+        Assert.DoesNotContain(server.Requests, sent => sent.StartsWith("POST", StringComparison.Ordinal));
+    }
+
+    /// <summary>As when a model dies, and the switch loop learns of it in the same moment.</summary>
+    [Fact]
+    public async Task Request_that_ends_while_a_reset_is_looked_for_ends_as_cancelled()
+    {
+        using var cancel = new CancellationTokenSource();
+        await using var server = new ScriptedServer(async connection =>
+        {
+            await connection.ReadRequestAsync();
+            connection.Shutdown();
+            await connection.ClosedAsync();
+        });
+        using var endpoint = Open(server.Address, new PauseEndingClock(cancel));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endpoint.SendAsync(Post, cancel.Token));
+    }
+
     private static async Task AskAsync(HttpEndpoint endpoint, OutgoingRequest request)
     {
         using HttpReply reply = await endpoint.SendAsync(request, CancellationToken.None);
@@ -306,3 +337,16 @@ public abstract class HttpPoolTests(bool isPolled)
 public sealed class HttpPoolTestsOfAsyncSockets() : HttpPoolTests(isPolled: false);
 
 public sealed class HttpPoolTestsOfPolledSockets() : HttpPoolTests(isPolled: true);
+
+/// <summary>Short pauses are over at once, and whoever waited for one is cancelled just then.</summary>
+internal sealed class PauseEndingClock(CancellationTokenSource ended) : TimeProvider
+{
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        if (dueTime <= TimeSpan.Zero || dueTime > TimeSpan.FromMilliseconds(100))
+            return System.CreateTimer(callback, state, dueTime, period);
+        callback(state);
+        ended.Cancel();
+        return System.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+}

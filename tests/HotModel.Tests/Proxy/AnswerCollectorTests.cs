@@ -23,6 +23,17 @@ public class AnswerCollectorTests
         """{"role":"assistant","content":"Hello"}""",
         Message(Delta("""{"role":"assistant","content":null}"""), Delta("""{"content":"Hel"}"""), Delta("""{"content":"lo"}""")));
 
+    [Theory]
+    [InlineData("""{"\ud800":1}""")]
+    [InlineData("""{"choices":[{"\ud800":1}]}""")]
+    [InlineData("""{"choices":[{"index":0,"delta":{"conten\ud800":1}}]}""")]
+    public void Event_with_a_name_that_is_no_text_is_not_understood(string data)
+    {
+        var answer = new AnswerCollector();
+        Assert.False(answer.Read(Encoding.UTF8.GetBytes(data)));
+        Assert.True(answer.IsBroken);
+    }
+
     [Fact]
     public void Reasoning_and_refusal_are_kept() => Assert.Equal(
         """{"role":"assistant","content":"","reasoning_content":"think","refusal":"no"}""",

@@ -86,6 +86,8 @@ public class ChatRequestTests
     [InlineData("{\"stream\":null,\"messages\":[{}],\"stream\":true}", "\"stream\" is there twice")]
     [InlineData("{\"session_id\":null,\"messages\":[{}],\"session_id\":\"b\"}", "\"session_id\" is there twice")]
     [InlineData("{\"messages\":[{}],\"model\":\"\\ud800\"}", "unpaired surrogate")]
+    [InlineData("{\"messages\":[{\"content\":[{\"type\":\"text\",\"text\":\"a\",\"\\uD800\":1}]}]}", "unpaired surrogate")]
+    [InlineData("{\"messages\":[{\"tool_calls\":[{\"\\udc00\":1}]}]}", "unpaired surrogate")]
     [InlineData("\uFEFF{\"messages\":[{}]}", "byte order mark")]
     public void Read_refused_body_says_what_is_allowed(string body, string expected)
     {
@@ -108,6 +110,10 @@ public class ChatRequestTests
         Assert.Contains("256", Read(Nested(300)).Error);
         Assert.NotNull(Read(Nested(1_000_000)).Error);
     }
+
+    [Fact]
+    public void Read_half_an_emoji_in_a_value_and_a_whole_one_in_a_name_pass() =>
+        Assert.NotNull(Read("""{"messages":[{"content":"\ud83d","\ud83d\ude00":[{"\ud83d\ude00":1}]}]}""").Request);
 
     [Fact]
     public void Read_cut_anywhere_is_refused_and_never_throws()

@@ -26,6 +26,8 @@ public class PresetPromptTests
     [InlineData("""{"model":"x","mod\u0065l":{"y":[2]}}""", """{"model":"x","mod\u0065l":"m"}""")]
     [InlineData("{\"a\":\"\u00ff\",\"model\":7}", "{\"a\":\"\u00ff\",\"model\":\"m\"}")]
     [InlineData("\u00ef\u00bb\u00bf{\"model\":\"x\"}", "\u00ef\u00bb\u00bf{\"model\":\"m\"}")]
+    [InlineData("{\"model\":\"x\"}\0{}", "{\"model\":\"m\"}\0{}")]
+    [InlineData("{\"model\":\"x\0\"}", null)]
     [InlineData("[]", null)]
     [InlineData("\"model\"", null)]
     [InlineData("", null)]
@@ -41,6 +43,24 @@ public class PresetPromptTests
         string deep = string.Concat(Enumerable.Repeat("[", 5000)) + string.Concat(Enumerable.Repeat("]", 5000));
         Assert.Equal($$"""{"a":{{deep}},"model":"m"}""", Edit("Merge", "", "None", $$"""{"a":{{deep}},"model":1}"""));
     }
+
+    [Fact]
+    public void Model_of_a_body_as_deep_as_it_is_long_is_found()
+    {
+        string deep = new string('[', 300_000) + new string(']', 300_000);
+        Assert.Equal($$"""{"a":{{deep}},"model":"m"}""", Edit("Merge", "", "None", $$"""{"a":{{deep}},"model":1}"""));
+    }
+
+    /// <summary>llama-server obeys the last of them, so none may stay.</summary>
+    [Theory]
+    [InlineData("""{"system":"a","system":"b"}""", """{"model":"m"}""")]
+    [InlineData("""{"a":1,"system":"a","system":"b","system":"c"}""", """{"model":"m","a":1}""")]
+    [InlineData("""{"system":"a","a":1,"system":"b"}""", """{"model":"m","a":1}""")]
+    [InlineData("""{"system":"a" , "system":"b" , "a":1}""", """{"model":"m",  "a":1}""")]
+    [InlineData("""{"a":1,"syst\u0065m":"a","model":2,"system":[],"system":null}""", """{"a":1,"model":"m"}""")]
+    [InlineData("""{"a":1,"system":"a","b":2,"system":"b","system":"c" }""", """{"model":"m","a":1,"b":2 }""")]
+    public void Instructions_given_more_than_once_are_dropped_together(string body, string expected) =>
+        Assert.Equal(expected, Edit("Drop", "", "System", body));
 
     [Theory]
     [InlineData("Merge", "P\"", """{"model":1,"instructions":"C\u00e9"}""", """{"model":"m","instructions":"P\"\n\nC\u00e9"}""")]
@@ -82,6 +102,20 @@ public class PresetPromptTests
     [InlineData("Merge", "P", """{"model":1,"messages":5}""", """{"model":"m","messages":5}""")]
     [InlineData("Merge", "P", """{"model":1,"messages":[{"role":"system","content":"\ud800"}]}""",
         """{"model":"m","messages":[{"role":"system","content":"\ud800"}]}""")]
+    [InlineData("Merge", "P", """{"model":1,"messages":[{"\ud800":1,"role":"user","content":"x"}]}""",
+        """{"model":"m","messages":[{"\ud800":1,"role":"user","content":"x"}]}""")]
     public void Messages_begin_as_a_conversation_does(string mode, string preset, string body, string expected) =>
         Assert.Equal(expected, Edit(mode, preset, "Messages", body));
+
+    [Theory]
+    [InlineData(200, true)]
+    [InlineData(1000, false)]
+    public void Messages_nested_deeper_than_a_conversation_may_go_on_as_they_are(int depth, bool isMerged)
+    {
+        string message = $$"""{"role":"user","content":{{new string('[', depth)}}{{new string(']', depth)}}}""";
+        Assert.Equal(
+            isMerged ? $$"""{"model":"m","messages":[{"role":"system","content":"P"},{{message}}]}"""
+                : $$"""{"model":"m","messages":[{{message}}]}""",
+            Edit("Merge", "P", "Messages", $$"""{"model":1,"messages":[{{message}}]}"""));
+    }
 }

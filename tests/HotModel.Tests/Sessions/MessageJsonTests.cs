@@ -21,6 +21,18 @@ public class MessageJsonTests
         Assert.Equal(calls, message.HasToolCalls);
     }
 
+    [Fact]
+    public void Message_as_deep_as_a_request_may_be_is_read_everywhere()
+    {
+        string deep = new string('[', 250) + new string(']', 250);
+        byte[] json = Utf8($$"""{"role":"user","content":[{"type":"x","y":{{deep}}}],"tool_calls":[{{deep}}]}""");
+        Assert.Equal("user", MessageJson.Read(json).Role);
+        Assert.Equal(0, MessageJson.CountChars(json));
+        Assert.Null(MessageJson.PlainText(json));
+        Assert.Single(MessageJson.Items(Utf8($"[{deep}]")));
+        Assert.NotEqual(MessageHash.Start, MessageHash.Start.Next(json));
+    }
+
     [Theory]
     [InlineData("""{"role":"user","content":"hello"}""", 5)]
     [InlineData("""{"role":"user","content":"é😀\n\u00e9"}""", 4)]
