@@ -133,6 +133,8 @@ internal static class SwitchCommand
         if (report.GpuMemory is
             { BeforeUnload.TotalMb: { } before, AfterSettle.TotalMb: { } between, AfterLoad.TotalMb: { } after })
             output.WriteLine($"  device memory    {before} MB -> {between} MB -> {after} MB, at most {report.PeakMb} MB");
+        if (report.ReadAhead is { } ahead)
+            output.WriteLine($"  read ahead       {ahead.Mb} MB in {Seconds(ahead.Seconds)}, {ahead.AlreadyMb} MB were there");
         foreach (var line in report.LogTail ?? [])
             output.WriteLine($"  | {line}");
         if (report.Error is not null)

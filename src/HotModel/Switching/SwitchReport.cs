@@ -20,6 +20,8 @@ internal sealed record SwitchReport
     public required IReadOnlyList<PhaseTime> Phases { get; init; }
     /// <summary>Most device memory in use at any moment of the switch, all devices together, in MiB.</summary>
     public required long? PeakMb { get; init; }
+    /// <summary>Null where nothing was read ahead.</summary>
+    public ReadAheadReport? ReadAhead { get; init; }
 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Error { get; init; }
