@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace HotModel.FunctionalTests;
 
 /// <summary>The target of a switch is read into the page cache while an answer of the old model still runs.</summary>
@@ -12,24 +10,22 @@ public sealed class ReadAheadTests
     [InlineData(true)]
     public async Task Target_is_in_memory_before_the_drain_ends(bool processMode)
     {
-        var setup = new Setup { ActiveModel = "slow", ProcessMode = processMode }.Tiny("slow").Model("b").Model("c");
+        var setup = new Setup { ActiveModel = "slow", ProcessMode = processMode }.Tiny("slow").Model("b");
         var target = Place(setup, "b");
         await using var hotmodel = await HotModelProcess.StartAsync(setup);
         PageCache.Evict(target);
-        using (var answer = await hotmodel.Api.StreamAsync("tell me", maxTokens: 7000))
-        {
-            await answer.BegunAsync();
-            var switching = hotmodel.Api.SwitchAsync("b");
-            await Until.True(() => PageCache.IsWhollyResident(target), Limit);
-            Assert.Equal("draining", (string?)(await hotmodel.StateAsync())["phase"]);
-            answer.Dispose();
-            var report = (await switching).Json;
-            Assert.Equal("b", (string?)report["active_model"]);
-            var megabytes = new FileInfo(target).Length >> 20;
-            Assert.InRange((long)report["read_ahead"]!["mb"]!, megabytes - 1, megabytes);
-            Assert.Equal(0, (long)report["read_ahead"]!["already_mb"]!);
-            Assert.True((double)report["read_ahead"]!["seconds"]! > 0);
-        }
+        using var answer = await hotmodel.Api.StreamAsync("tell me", maxTokens: 7000);
+        await answer.BegunAsync();
+        var switching = hotmodel.Api.SwitchAsync("b");
+        await Until.True(() => PageCache.IsWhollyResident(target), Limit);
+        Assert.Equal("draining", (string?)(await hotmodel.StateAsync())["phase"]);
+        // A client that has gone ends the drain.
+        answer.Dispose();
+        var report = (await switching).Json;
+        Assert.Equal("b", (string?)report["active_model"]);
+        var megabytes = new FileInfo(target).Length >> 20;
+        Assert.Equal((megabytes, 0), ((long)report["read_ahead"]!["mb"]!, (long)report["read_ahead"]!["already_mb"]!));
+        Assert.True((double)report["read_ahead"]!["seconds"]! > 0);
         var again = (await hotmodel.Api.SwitchAsync("slow")).Json["read_ahead"]!;
         Assert.Equal(0, (long)again["mb"]!);
         Assert.True((long)again["already_mb"]! > 0);
@@ -71,7 +67,7 @@ public sealed class ReadAheadTests
     {
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
         var output = await hotmodel.CommandAsync("switch", "b");
-        Assert.Contains("  read ahead       ", output.Standard, StringComparison.Ordinal);
+        Assert.Contains("  read ahead       ", output.Out, StringComparison.Ordinal);
     }
 
     /// <summary>A model file of the test's own, which nobody else maps.</summary>
