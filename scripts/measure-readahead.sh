@@ -4,12 +4,18 @@
 # after reading ahead takes more than 1.10 times the load from a warm cache. Linux. Run it on a machine that does nothing
 # else, and with 4 GB of memory free.
 #
-#   measure-readahead.sh [ROUNDS]
+#   measure-readahead.sh [--file-only] [ROUNDS]
 #
-# Where it may (as root) it drops all caches of the system before each switch, else only the pages of the model's file.
+# Where it may (as root) it drops all caches of the system before each switch, else only the pages of the model's file;
+# with --file-only those only, for a machine on which others work.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 cd "$root"
+file_only=
+if [[ ${1:-} = --file-only ]]; then
+  file_only=yes
+  shift
+fi
 rounds=${1:-9}
 readonly drain_seconds=5
 
@@ -64,7 +70,7 @@ TOML
 }
 
 drops_all=
-[[ $(id -u) = 0 && -w /proc/sys/vm/drop_caches ]] && { echo 1 >/proc/sys/vm/drop_caches; } 2>/dev/null && drops_all=yes
+[[ -z $file_only && $(id -u) = 0 && -w /proc/sys/vm/drop_caches ]] && { echo 1 >/proc/sys/vm/drop_caches; } 2>/dev/null && drops_all=yes
 empty_cache() {
   [[ -z $drops_all ]] || echo 1 >/proc/sys/vm/drop_caches
   dd if="$folder/large.gguf" iflag=nocache count=0 status=none
@@ -127,7 +133,8 @@ row() {
 if [[ -n $drops_all ]]; then
   echo "Before each switch all caches of the system were dropped (drop_caches)."
 else
-  echo "Only the pages of the model's file were dropped before each switch: drop_caches may not be written here."
+  [[ -n $file_only ]] || echo "drop_caches may not be written here."
+  echo "Only the pages of the model's file were dropped before each switch${file_only:+ (--file-only)}."
 fi
 echo
 echo "| the file is | load s, median of $rounds | from, to | MB read ahead |"

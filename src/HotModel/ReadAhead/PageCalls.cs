@@ -10,7 +10,6 @@ internal static partial class PageCalls
     public const int PROT_READ = 1;
     public const int MAP_SHARED = 1;
     public const nint MAP_FAILED = -1;
-    public const int PRIO_PROCESS = 0;
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int access(string path, int mode);
@@ -24,10 +23,6 @@ internal static partial class PageCalls
     /// <param name="pages">A byte for each page; the lowest bit: it is resident.</param>
     [LibraryImport("libc")]
     public static partial int mincore(nint address, nint length, ref byte pages);
-
-    /// <param name="who">0: on Linux the calling thread.</param>
-    [LibraryImport("libc")]
-    public static partial int setpriority(int which, int who, int nice);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int sysctlbyname(string name, ref long value, ref nint length, nint newValue, nint newLength);
