@@ -6,6 +6,7 @@ using HotModel.Gpu;
 using HotModel.Http;
 using HotModel.Llama;
 using HotModel.Proxy;
+using HotModel.ReadAhead;
 using HotModel.Sessions;
 using HotModel.Snapshots;
 using HotModel.Switching;
@@ -65,7 +66,10 @@ internal sealed class HotModelHost : IAsyncDisposable
             FirstModel(config, store),
             model => store.LastActiveModel = model,
             time,
-            logs.CreateLogger<SwitchLoop>());
+            logs.CreateLogger<SwitchLoop>())
+        {
+            ReadAhead = CreateReadAhead(config, time, logs),
+        };
 
         var metrics = new ProxyMetrics();
         var forwarder = Own(new Forwarder(time, PollerOf(config)));
@@ -184,6 +188,11 @@ internal sealed class HotModelHost : IAsyncDisposable
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
+
+    private static TargetReadAhead? CreateReadAhead(HotModelConfig config, TimeProvider time, ILoggerFactory logs) =>
+        config.Server.ReadAhead
+            ? new(new ModelReader(config, MemoryState.ReadAll, time, logs.CreateLogger<ModelReader>()).Start)
+            : null;
 
     private IBackend CreateBackend(
         HotModelConfig config, Action<ModelLost> onLost, TimeProvider time, ILoggerFactory logs)

@@ -56,6 +56,7 @@ internal sealed class AdminEndpoints(
             LastError = status.LastError,
             Requests = new RequestCounts(
                 metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures, metrics.RelayedBytes),
+            ReadAhead = loop.ReadAhead?.Totals,
             AllocatedBytes = GC.GetTotalAllocatedBytes(),
             Snapshots = SnapshotsOf(warm.Totals),
         };

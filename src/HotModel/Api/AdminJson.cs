@@ -46,6 +46,8 @@ internal sealed record AdminState
     public required int WaitingChats { get; init; }
     public required string? LastError { get; init; }
     public required RequestCounts Requests { get; init; }
+    /// <summary>Null where read_ahead is off.</summary>
+    public required ReadAheadTotals? ReadAhead { get; init; }
     /// <summary>
     /// What the program has taken from its garbage collector since the start. Relayed events do not add to it.
     /// </summary>

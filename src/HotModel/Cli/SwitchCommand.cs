@@ -137,6 +137,8 @@ internal static class SwitchCommand
             output.WriteLine($"  saved            {saved.Tokens} tokens of {saved.Count} in {Seconds(saved.Seconds)}");
         if (report.Restored is { } restored)
             output.WriteLine($"  restored         {restored.Tokens} tokens in {Seconds(restored.Seconds)}");
+        if (report.ReadAhead is { } ahead)
+            output.WriteLine($"  read ahead       {ahead.Mb} MB in {Seconds(ahead.Seconds)}, {ahead.AlreadyMb} MB were there");
         foreach (var line in report.LogTail ?? [])
             output.WriteLine($"  | {line}");
         if (report.Error is not null)

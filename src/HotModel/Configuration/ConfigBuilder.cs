@@ -49,6 +49,7 @@ internal sealed class ConfigBuilder(
         StopTimeout = section.Seconds("stop_timeout_seconds"),
         MaxBodyBytes = (long)section.Whole("max_body_mb") * MegabyteBytes,
         FastRelay = section.Flag("fast_relay"),
+        ReadAhead = section.Flag("read_ahead"),
     };
 
     private static SessionConfig Session(ConfigSection section) => new()

@@ -84,6 +84,8 @@ internal static class ConfigSchema
         new("server", "fast_relay", KeyType.Boolean, true,
             "On Linux, relay event streams from socket to socket. Off, and elsewhere: through the web server's buffers.",
             (c, _) => c.Server.FastRelay),
+        new("server", "read_ahead", KeyType.Boolean, true,
+            "Read the next model's file into memory while answers drain.", (c, _) => c.Server.ReadAhead),
     ];
 
     private static ConfigKey[] Session() =>

@@ -72,6 +72,9 @@ internal sealed partial class SwitchLoop
 
     public SwitchStatus Status => status;
 
+    /// <summary>Null: nothing is read ahead.</summary>
+    public TargetReadAhead? ReadAhead { get; init; }
+
     public bool BackendIsRunning => operations.BackendIsRunning;
 
     /// <summary>Returns once the request may be sent, or may not.</summary>
@@ -228,6 +231,7 @@ internal sealed partial class SwitchLoop
         foreach (var effect in step.Effects)
             Carry(effect, waiter);
         recorder.Observe(state);
+        ReadAhead?.Observe(state);
         if (before.Phase != state.Phase || before.Generation != state.Generation)
         {
             SwitchLog.Phase(logger, status.Phase, SwitchStatus.Of(state, null).Phase, happened.Kind, state.Active, state.Goal);
@@ -299,7 +303,7 @@ internal sealed partial class SwitchLoop
             ? null : state.Active;
         SwitchReport report;
         if (recorder.Ticket == ticket.Id)
-            report = lastReport = recorder.Finish(outcome, answering);
+            report = lastReport = recorder.Finish(outcome, answering) with { ReadAhead = ReadAhead?.Report };
         else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Stopping)
             report = recorder.Trivial(outcome, ticket.Model, answering);
         else

@@ -25,6 +25,8 @@ internal sealed record SwitchReport
     public SavedSlots? Saved { get; init; }
     /// <summary>What the model now answering has of the last conversation without evaluating it; null where nothing.</summary>
     public RestoredSlot? Restored { get; init; }
+    /// <summary>Null where nothing was read ahead.</summary>
+    public ReadAheadReport? ReadAhead { get; init; }
 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Error { get; init; }

@@ -29,6 +29,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(20), config.Server.StopTimeout);
         Assert.Equal(64L << 20, config.Server.MaxBodyBytes);
         Assert.True(config.Server.FastRelay);
+        Assert.True(config.Server.ReadAhead);
         Assert.Equal(new SessionConfig
         {
             MaxSessionMessages = null,

@@ -16,13 +16,16 @@ internal sealed class SwitchSimulation
     private readonly List<Task<SwitchReport>> switches = [];
     private ScriptedBackend? backend;
 
-    public SwitchSimulation(HotModelConfig config, string? activeModel)
+    public SwitchSimulation(HotModelConfig config, string? activeModel, TargetReadAhead? readAhead = null)
     {
         Loop = new SwitchLoop(config, onLost => backend = new ScriptedBackend(onLost),
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
             SwitchWarmth.None,
-            activeModel, Remembered.Add, time, NullLogger.Instance);
+            activeModel, Remembered.Add, time, NullLogger.Instance)
+        {
+            ReadAhead = readAhead,
+        };
         Pump();
     }
 
