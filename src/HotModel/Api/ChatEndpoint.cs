@@ -75,7 +75,7 @@ internal sealed class ChatEndpoint(
         try
         {
             prompt = await BuildPromptAsync(request, turn, lease, scope);
-            if (warm is not null && !request.NamesSlot)
+            if (warm is not null && !request.LeavesSlotOpen)
             {
                 slot = await warm.TakeAsync(lease.Upstream, turn.SessionId,
                     goesOn: turn.GoesOn && prompt.Budget.DroppedMessages == 0, scope.Token);

@@ -27,8 +27,8 @@ internal sealed record ChatRequest
     /// <summary>From [ to ].</summary>
     public required Extent MessagesValue { get; init; }
     public required IReadOnlyList<ChatMessage> Messages { get; init; }
-    /// <summary>The client itself chose a slot of llama-server.</summary>
-    public bool NamesSlot { get; init; }
+    /// <summary>The client itself chose a slot of llama-server, or wants several answers, which take one each.</summary>
+    public bool LeavesSlotOpen { get; init; }
 
     /// <summary>Reads a body without building anything of it but the list of its messages.</summary>
     public static ChatRequestResult Read(ReadOnlyMemory<byte> body)

@@ -14,7 +14,7 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
     private Extent? sessionProperty;
     private Extent? messagesValue;
     private List<ChatMessage> messages = [];
-    private bool namesSlot;
+    private bool leavesSlotOpen;
     private string? error;
 
     public ChatRequestResult Read()
@@ -42,7 +42,7 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
             SessionProperty = sessionProperty,
             MessagesValue = messagesValue.Value,
             Messages = messages,
-            NamesSlot = namesSlot,
+            LeavesSlotOpen = leavesSlotOpen,
         }, null);
     }
 
@@ -59,7 +59,10 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
             SessionId(nameStart);
         else
         {
-            namesSlot |= reader.ValueTextEquals("id_slot"u8);
+            bool isCount = reader.ValueTextEquals("n"u8);
+            leavesSlotOpen |= reader.ValueTextEquals("id_slot"u8);
+            reader.Read();
+            leavesSlotOpen |= isCount && !(reader.TokenType == JsonTokenType.Number && reader.ValueSpan.SequenceEqual("1"u8));
             reader.Skip();
         }
     }

@@ -10,6 +10,15 @@ public class ChatRequestTests
     private static string Text(ChatRequest request, Extent? extent) =>
         Encoding.UTF8.GetString(request.Body.Span[extent!.Value.Start..extent.Value.End]);
 
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("\"n\":1,", false)]
+    [InlineData("\"n\":2,", true)]
+    [InlineData("\"n\":null,", true)]
+    [InlineData("\"id_slot\":0,", true)]
+    public void Slot_is_left_open_where_the_client_chose_one_or_wants_several_answers(string members, bool expected) =>
+        Assert.Equal(expected, Read($$"""{{{members}}"messages":[{"role":"user","content":"x"}]}""").Request!.LeavesSlotOpen);
+
     [Fact]
     public void Read_typical_body_finds_every_part()
     {
