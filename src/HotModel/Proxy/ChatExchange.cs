@@ -91,7 +91,8 @@ internal sealed class ChatExchange(
         else
         {
             return new(ForwardStage.ResponseBody, Culprit.Upstream,
-                $"The model's server answered {status} with something that is no JSON object.") { IsOfALiveServer = true };
+                $"The model's server answered {status} with something that is no JSON object.")
+            { IsOfALiveServer = true };
         }
         return null;
     }
@@ -113,7 +114,8 @@ internal sealed class ChatExchange(
                 upstream.Body, upstream.ContentLength, AnswerLimitBytes, scope.Token,
                 () => scope.ExpectBytesWithin(SseRelay.DefaultSilenceLimit));
             return body is { } whole ? (whole, null) : (default, new(ForwardStage.ResponseBody, Culprit.Upstream,
-                $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB.") { IsOfALiveServer = true });
+                $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB.")
+            { IsOfALiveServer = true });
         }
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
