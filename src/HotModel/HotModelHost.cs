@@ -5,6 +5,7 @@ using HotModel.Configuration;
 using HotModel.Gpu;
 using HotModel.Http;
 using HotModel.Llama;
+using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.ReadAhead;
 using HotModel.Sessions;
@@ -50,6 +51,12 @@ internal sealed class HotModelHost : IAsyncDisposable
         snapshots = new SnapshotKeeper(
             config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
         var warm = new WarmReturn(snapshots, store, time);
+        var forwarder = Own(new Forwarder(time, PollerOf(config)));
+        var quiet = new QuietTime();
+        var prefill = new PrefillAhead(
+            new NextPrompt(config, store, forwarder, time), warm, quiet, forwarder,
+            config.Snapshots.Enabled ? config.Snapshots.PrefillAhead : TimeSpan.Zero, time,
+            logs.CreateLogger<PrefillAhead>());
 
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
@@ -62,7 +69,7 @@ internal sealed class HotModelHost : IAsyncDisposable
                     Read, new GpuSettling(beforeLoad, beforeUnload, pids, config.Server.GpuSettleMemoryMb),
                     config.Server.GpuSettleTimeout, time, cancel),
                 () => new PeakSampler(Read, time)),
-            new SwitchWarmth(warm.LeavingAsync, warm.LoadedAsync),
+            config.Snapshots.Enabled ? WarmthOf(warm, prefill) : SwitchWarmth.None,
             FirstModel(config, store),
             model => store.LastActiveModel = model,
             time,
@@ -72,18 +79,17 @@ internal sealed class HotModelHost : IAsyncDisposable
         };
 
         var metrics = new ProxyMetrics();
-        var forwarder = Own(new Forwarder(time, PollerOf(config)));
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
-        var admissions = new Admissions(loop.EnterAsync, metrics, time, logs.CreateLogger<Admissions>());
+        var admissions = new Admissions(loop.EnterAsync, quiet, metrics, time, logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), admissions, forwarder,
-            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, time);
+            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
         var relay = new RelayEndpoint(config, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
         app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
-        new AdminEndpoints(config, loop, warm, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new AdminEndpoints(config, loop, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));
     }
@@ -188,6 +194,21 @@ internal sealed class HotModelHost : IAsyncDisposable
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
+
+    private static SwitchWarmth WarmthOf(WarmReturn warm, PrefillAhead prefill) => new(
+        Leaving: async cancel =>
+        {
+            await prefill.EndAsync();
+            return await warm.LeavingAsync(cancel);
+        },
+        Loaded: async (model, upstream, cancel) =>
+        {
+            // A model that was lost has not left.
+            await prefill.EndAsync();
+            var restored = await warm.LoadedAsync(model, upstream, cancel);
+            prefill.Begin(upstream, restored?.Tokens ?? 0);
+            return restored;
+        });
 
     private static TargetReadAhead? CreateReadAhead(HotModelConfig config, TimeProvider time, ILoggerFactory logs) =>
         config.Server.ReadAhead

@@ -37,7 +37,7 @@ internal static class TestConfig
             MaxSessions = 10_000,
             ExpireDays = null,
         },
-        Snapshots = new SnapshotConfig { Enabled = true, MinTokens = 512, MaxBytes = null },
+        Snapshots = new SnapshotConfig { Enabled = true, MinTokens = 512, MaxBytes = null, PrefillAhead = TimeSpan.Zero },
         Preset = new PresetConfig { SystemPrompt = "", ClientSystem = ClientSystem.Merge },
         Llama = new LlamaConfig { BackendMode = BackendMode.Router, Binary = "llama-server", Host = "127.0.0.1" },
         Router = new RouterConfig

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
 using HotModel.Configuration;
+using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.Snapshots;
 using HotModel.Switching;
@@ -11,7 +12,8 @@ namespace HotModel.Api;
 
 /// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
-    HotModelConfig config, SwitchLoop loop, WarmReturn warm, ProxyMetrics metrics, TimeProvider time, CancellationToken stopping)
+    HotModelConfig config, SwitchLoop loop, WarmReturn warm, PrefillAhead prefill, ProxyMetrics metrics, TimeProvider time,
+    CancellationToken stopping)
 {
     /// <summary>A switch request is a name and two options.</summary>
     private const int MaxSwitchBodyBytes = 16 << 10;
@@ -59,8 +61,13 @@ internal sealed class AdminEndpoints(
             ReadAhead = loop.ReadAhead?.Totals,
             AllocatedBytes = GC.GetTotalAllocatedBytes(),
             Snapshots = SnapshotsOf(warm.Totals),
+            PrefillAhead = PrefillOf(prefill.Status),
         };
     }
+
+    private static PrefillAheadState PrefillOf(PrefillStatus now) => new(
+        JsonNamingPolicy.SnakeCaseLower.ConvertName(now.State.ToString()), now.Session, now.Tokens, now.TotalTokens,
+        now.EvaluatedTokens, now.Seconds);
 
     private static SnapshotCounts SnapshotsOf(WarmTotals totals)
     {

@@ -53,6 +53,7 @@ internal sealed record AdminState
     /// </summary>
     public required long AllocatedBytes { get; init; }
     public required SnapshotCounts Snapshots { get; init; }
+    public required PrefillAheadState PrefillAhead { get; init; }
 }
 
 /// <summary>Conversations on disk as models have evaluated them.</summary>
@@ -62,6 +63,16 @@ internal sealed record AdminState
 internal sealed record SnapshotCounts(
     long Count, long Bytes, long MaxBytes, long Saved, long Restored, long Failed, long Evicted, long ReusedTokens,
     double SavedSeconds);
+
+/// <summary>What the loaded model evaluates of the last conversation before it is asked.</summary>
+/// <param name="State">"off"; "idle": nothing to do since the load; "running", "done"; "stopped" before the end.</param>
+/// <param name="SessionId">Null where there is nothing to do.</param>
+/// <param name="Tokens">That the model has of it, with those restored.</param>
+/// <param name="TotalTokens">That its next prompt begins with, whatever is asked.</param>
+/// <param name="EvaluatedTokens">Since the load.</param>
+/// <param name="Seconds">That this took.</param>
+internal sealed record PrefillAheadState(
+    string State, string? SessionId, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds);
 
 /// <summary>Counted since the start.</summary>
 internal sealed record RequestCounts(long Total, long Streams, long CutStreams, long StoreFailures, long RelayedBytes);

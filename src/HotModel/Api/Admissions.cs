@@ -1,3 +1,4 @@
+using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.Switching;
 
@@ -5,7 +6,7 @@ namespace HotModel.Api;
 
 /// <summary>Lets requests to the model, one lease for each try.</summary>
 internal sealed class Admissions(
-    Func<CancellationToken, ValueTask<Admission>> enter, ProxyMetrics metrics, TimeProvider time,
+    Func<CancellationToken, ValueTask<Admission>> enter, QuietTime quiet, ProxyMetrics metrics, TimeProvider time,
     ILogger<Admissions> logger)
 {
     /// <summary>A request whose model was lost before it answered is sent once more; it may be what kills it.</summary>
@@ -34,6 +35,8 @@ internal sealed class Admissions(
     public async Task SendAsync(HttpContext context, Func<ModelLease, RequestScope, Task<ForwardError?>> send)
     {
         CancellationToken clientGone = context.RequestAborted;
+        // From now on, not from the admission: what is evaluated ahead after a load must not come before those who wait.
+        using RequestStay stay = quiet.Enter();
         for (int sends = 1; ; sends++)
         {
             Admission admission = await enter(clientGone);

@@ -1,4 +1,5 @@
 using HotModel.Configuration;
+using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.Sessions;
 using HotModel.Snapshots;
@@ -14,6 +15,7 @@ internal sealed class ChatEndpoint(
     Forwarder forwarder,
     ChatExchange exchange,
     WarmReturn? warm,
+    PrefillAhead? prefill,
     TimeProvider time)
 {
     public Task HandleAsync(HttpContext context) => admissions.ServeAsync(context, async () =>
@@ -75,6 +77,8 @@ internal sealed class ChatEndpoint(
         try
         {
             prompt = await BuildPromptAsync(request, turn, lease, scope);
+            if (prefill is not null)
+                await prefill.GiveWayAsync();
             if (warm is not null && !request.LeavesSlotOpen)
             {
                 slot = await warm.TakeAsync(lease.Upstream, turn.SessionId,
@@ -86,13 +90,18 @@ internal sealed class ChatEndpoint(
             return ForwardError.Of(scope, ForwardStage.Connect);
         }
         using (slot)
-            return await exchange.RunAsync(context, request, turn, lease, prompt, slot, scope);
+        {
+            ForwardError? error = await exchange.RunAsync(context, request, turn, lease, prompt, slot, scope);
+            if (error is null)
+                prefill?.Remember(turn.SessionId, request);
+            return error;
+        }
     }
 
     private async Task<Prompt> BuildPromptAsync(ChatRequest request, Turn turn, ModelLease lease, RequestScope scope)
     {
-        var counter = new UpstreamTokenCounter(forwarder, time, request, lease.Upstream, scope.Token);
-        return await PromptBuilder.BuildAsync(config.Preset, config.Session, turn, counter.CountAsync, scope.Token);
+        var tokenizer = new UpstreamTokenizer(forwarder, time, request, lease.Upstream, scope.Token);
+        return await PromptBuilder.BuildAsync(config.Preset, config.Session, turn, tokenizer.CountAsync, scope.Token);
     }
 
     private static Task RefuseAsync(HttpResponse response, string code, string message) =>

@@ -68,6 +68,7 @@ internal sealed class ConfigBuilder(
         Enabled = section.Flag("enabled") && !LlamaArguments.WithSlotPath(values).Any(),
         MinTokens = section.Whole("min_tokens"),
         MaxBytes = section.LongOrNull("max_bytes"),
+        PrefillAhead = section.Seconds("prefill_ahead_seconds"),
     };
 
     private LlamaConfig Llama(ConfigSection section) => new()

@@ -119,6 +119,9 @@ internal static class ConfigSchema
         new("snapshots", "max_bytes", KeyType.Integer(1, long.MaxValue), null,
             "Disk space for it; beyond this the least recently used is deleted.", (c, _) => c.Snapshots.MaxBytes)
         { DefaultDoc = "8 GiB, or a tenth of the free disk if that is less" },
+        new("snapshots", "prefill_ahead_seconds", KeyType.Number(0, MaxSeconds), 300.0,
+            "After a load, a conversation that the model has not evaluated yet is evaluated before its next question comes, "
+            + "for at most so long, while no request is there. 0: never.", (c, _) => c.Snapshots.PrefillAhead.TotalSeconds),
     ];
 
     private static ConfigKey[] Preset() =>

@@ -69,6 +69,8 @@ internal sealed record SnapshotConfig
     public required int MinTokens { get; init; }
     /// <summary>Null: decided at the start by the free disk.</summary>
     public required long? MaxBytes { get; init; }
+    /// <summary>Zero: nothing is evaluated before it is asked for.</summary>
+    public required TimeSpan PrefillAhead { get; init; }
 }
 
 internal enum ClientSystem { Merge, Drop, Replace }

@@ -30,6 +30,40 @@ internal sealed record ChatRequest
     /// <summary>The client itself chose a slot of llama-server, or wants several answers, which take one each.</summary>
     public bool LeavesSlotOpen { get; init; }
 
+    /// <summary>Says nothing but that its messages are to be answered, and has none.</summary>
+    public static ChatRequest Plain { get; } = new()
+    {
+        Body = "{\"messages\":[]}"u8.ToArray(),
+        ObjectStart = 0,
+        Model = null,
+        ModelValue = null,
+        Stream = false,
+        SessionId = null,
+        SessionProperty = null,
+        MessagesValue = new(12, 14),
+        Messages = [],
+    };
+
+    /// <summary>
+    /// A copy of what else there is than messages, such as tools and arguments of the template: they shape a prompt too.
+    /// </summary>
+    public ChatRequest WithoutMessages()
+    {
+        ReadOnlySpan<byte> body = Body.Span;
+        int start = MessagesValue.Start;
+        int shift = MessagesValue.End - start - 2;
+        Extent? Moved(Extent? extent) =>
+            extent is { } at && at.Start > start ? new(at.Start - shift, at.End - shift) : extent;
+        return this with
+        {
+            Body = (byte[])[.. body[..start], .. "[]"u8, .. body[MessagesValue.End..]],
+            ModelValue = Moved(ModelValue),
+            SessionProperty = Moved(SessionProperty),
+            MessagesValue = new(start, start + 2),
+            Messages = [],
+        };
+    }
+
     /// <summary>Reads a body without building anything of it but the list of its messages.</summary>
     public static ChatRequestResult Read(ReadOnlyMemory<byte> body)
     {

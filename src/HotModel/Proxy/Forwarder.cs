@@ -6,6 +6,9 @@ namespace HotModel.Proxy;
 /// <summary>The way to the upstream: sends a request and returns when the head of the answer is there.</summary>
 internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDisposable
 {
+    /// <summary>Of the answer to a question of our own: all tokens of the longest prompt fit.</summary>
+    private const int AnswerLimitBytes = 64 << 20;
+
     private readonly Lock gate = new();
     // One at a time: where the address changes, nothing is loaded at the old one any more.
     private HttpEndpoint? endpoint;
@@ -27,6 +30,24 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
             return new(null, ForwardError.Of(scope, ForwardStage.ResponseHead) ?? Explain(e, upstream));
+        }
+    }
+
+    /// <summary>A question of our own. Null where the answer is an error, too long, or does not come whole.</summary>
+    public async Task<ReadOnlyMemory<byte>?> AskAsync(Upstream upstream, string path, RequestSplice body, RequestScope scope)
+    {
+        var question = new OutgoingRequest(HttpMethods.Post, UpstreamTarget.Of(path, query: null)) { Body = body.Pieces };
+        ForwardResult result = await SendAsync(upstream, question, scope);
+        using HttpReply? reply = result.Reply;
+        if (reply is not { IsSuccess: true })
+            return null;
+        try
+        {
+            return await BoundedBody.ReadAsync(reply.Body, reply.ContentLength, AnswerLimitBytes, scope.Token);
+        }
+        catch (Exception e) when (e is HttpFailure or OperationCanceledException)
+        {
+            return null;
         }
     }
 

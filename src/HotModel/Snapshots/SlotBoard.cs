@@ -42,8 +42,15 @@ internal sealed class SlotBoard
             best.Clear(session);
         best.IsBusy = true;
         best.Used = ++uses;
-        return new SlotSeat(at, isOwn, displaced, best.Restored);
+        return new SlotSeat(at, isOwn, displaced, best.Restored, best.Ahead);
     }
+
+    /// <summary>Seats a conversation for work that nobody asked for: in its own slot, else in one that nobody has used.</summary>
+    /// <param name="session">The conversation.</param>
+    /// <param name="isOwn">Only in its own.</param>
+    public SlotSeat? TakeAhead(string session, bool isOwn) =>
+        entries.Any(entry => !entry.IsBusy && (entry.Session == session || (!isOwn && entry.Session is null)))
+            ? Take(session) : null;
 
     /// <summary>The seat's conversation was read from a file into its slot.</summary>
     public void Restored(int slot, int tokens) => entries[slot].Hold(tokens, isKept: true, restored: tokens);
@@ -55,6 +62,13 @@ internal sealed class SlotBoard
         var entry = entries[slot];
         entry.IsBusy = false;
         entry.Hold(tokens ?? 0, isKept: false, restored: 0);
+    }
+
+    /// <summary>The beginning of the seat's conversation was evaluated before it was asked for.</summary>
+    public void LeaveAhead(int slot, int tokens)
+    {
+        Leave(slot, tokens);
+        entries[slot].Ahead = tokens;
     }
 
     /// <summary>Conversations that no file has as their slots hold them, the most recently used first.</summary>
@@ -75,6 +89,8 @@ internal sealed class SlotBoard
         public bool IsKept { get; private set; }
         /// <summary>Tokens that came from a file and that no answer has gone on from yet.</summary>
         public int Restored { get; private set; }
+        /// <summary>Tokens that were evaluated ahead, since no answer has gone on from them yet.</summary>
+        public int Ahead { get; set; }
         public bool IsBusy { get; set; }
         public long Used { get; set; }
 
@@ -84,7 +100,8 @@ internal sealed class SlotBoard
             Hold(0, isKept: false, restored: 0);
         }
 
-        public void Hold(int tokens, bool isKept, int restored) => (Tokens, IsKept, Restored) = (tokens, isKept, restored);
+        public void Hold(int tokens, bool isKept, int restored) =>
+            (Tokens, IsKept, Restored, Ahead) = (tokens, isKept, restored, 0);
     }
 }
 
@@ -92,6 +109,7 @@ internal sealed class SlotBoard
 /// <param name="IsOwn">The slot holds the conversation already.</param>
 /// <param name="Displaced">What it holds else and no file does.</param>
 /// <param name="RestoredTokens">Of the conversation, from a file, when this is its first request since; else 0.</param>
-internal sealed record SlotSeat(int Slot, bool IsOwn, HeldConversation? Displaced, int RestoredTokens);
+/// <param name="AheadTokens">The same for what was evaluated ahead.</param>
+internal sealed record SlotSeat(int Slot, bool IsOwn, HeldConversation? Displaced, int RestoredTokens, int AheadTokens);
 
 internal sealed record HeldConversation(string Session, int Tokens);

@@ -33,8 +33,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     public async Task<RestoredSlot?> LoadedAsync(ModelConfig model, Upstream upstream, CancellationToken cancel)
     {
         if (upstream.Arguments.Count == 0
-            || await passports.IssueAsync(model, upstream, upstream.Arguments, cancel) is not { } passport
-            || !keeper.IsRestorable(passport))
+            || await passports.IssueAsync(model, upstream, upstream.Arguments, cancel) is not { } passport)
             return null;
         using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
         if (SlotAnswers.Count((await client.SlotsAsync(upstream.Model, cancel)).Body) is not ({ } slots and > 0))
@@ -99,7 +98,11 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
                 return null;
             current = now;
         }
-        var taken = new TakenSlot(this, current, seat.Slot, session, goesOn ? seat.RestoredTokens : 0);
+        var taken = new TakenSlot(this, current, seat.Slot, session)
+        {
+            RestoredTokens = goesOn ? seat.RestoredTokens : 0,
+            AheadTokens = seat.AheadTokens,
+        };
         if (seat.IsOwn)
             return taken;
         try
@@ -122,20 +125,47 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         }
     }
 
+    /// <summary>
+    /// A slot to evaluate a conversation in before it is asked for, without taking one from another. Null: there is none.
+    /// </summary>
+    /// <param name="upstream">Where the request goes.</param>
+    /// <param name="session">The conversation.</param>
+    /// <param name="isFirst">False: it goes on in the slot that it has.</param>
+    public TakenSlot? TakeAhead(Upstream upstream, string session, bool isFirst)
+    {
+        lock (sync)
+        {
+            return loaded is { } now && now.Upstream == upstream && now.Board.TakeAhead(session, !isFirst) is { } seat
+                ? new TakenSlot(this, now, seat.Slot, session) { RestoredTokens = seat.RestoredTokens }
+                : null;
+        }
+    }
+
     internal void Answered(TakenSlot slot, AnswerTimings timings)
     {
         lock (sync)
         {
-            // Small prompts tell nothing of the speed: most of their time is not evaluation.
-            if (timings.PromptTokens >= 32)
-                slot.Current.SecondsPerToken = timings.PromptSeconds / timings.PromptTokens;
-            if (slot.RestoredTokens > 0)
-            {
-                var reused = Math.Min(slot.RestoredTokens, timings.CachedTokens);
-                reusedTokens += reused;
-                savedSeconds += Math.Max(0, (reused * slot.Current.SecondsPerToken) - slot.RestoreSeconds);
-            }
+            slot.Current.LearnSpeed(timings);
+            // What was restored and then gone on from ahead counts once.
+            var reused = Math.Min(Math.Max(slot.RestoredTokens, slot.AheadTokens), timings.CachedTokens);
+            reusedTokens += reused;
+            savedSeconds += Math.Max(0, (reused * slot.Current.SecondsPerToken) - slot.RestoreSeconds);
         }
+        Verify(slot, timings);
+    }
+
+    internal void LeaveAhead(TakenSlot slot, AnswerTimings timings)
+    {
+        lock (sync)
+        {
+            slot.Current.LearnSpeed(timings);
+            slot.Current.Board.LeaveAhead(slot.Slot, timings.HeldTokens);
+        }
+        Verify(slot, timings);
+    }
+
+    private void Verify(TakenSlot slot, AnswerTimings timings)
+    {
         // Where something else than the end of the prompt has changed, a part is reused. A model that cannot go on from a
         // file reuses not even the first token, which all its prompts share.
         if (slot.RestoredTokens > 0 && timings.CachedTokens == 0 && store.Find(slot.Session) is { } head)
@@ -166,12 +196,18 @@ internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoar
     public Passport Passport { get; } = passport;
     public SlotBoard Board { get; } = board;
     /// <summary>Of evaluating a prompt, by the last answer that told; 0 before the first.</summary>
-    public double SecondsPerToken { get; set; }
+    public double SecondsPerToken { get; private set; }
+
+    public void LearnSpeed(AnswerTimings timings)
+    {
+        // Small prompts tell nothing of the speed: most of their time is not evaluation.
+        if (timings.PromptTokens >= 32)
+            SecondsPerToken = timings.PromptSeconds / timings.PromptTokens;
+    }
 }
 
 /// <summary>A conversation's slot for the time of one request.</summary>
-internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot, string session, int restoredTokens)
-    : IDisposable
+internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot, string session) : IDisposable
 {
     private int? tokens;
     private bool isLeft;
@@ -180,8 +216,10 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
     public int Slot { get; } = slot;
     public string Session { get; } = session;
     /// <summary>Of this conversation, from a file, that its answer will tell the use of; else 0.</summary>
-    public int RestoredTokens { get; set; } = restoredTokens;
+    public int RestoredTokens { get; set; }
     public double RestoreSeconds { get; set; }
+    /// <summary>Of this conversation, evaluated before it was asked for, that its answer will tell the use of; else 0.</summary>
+    public int AheadTokens { get; init; }
 
     /// <summary>The whole answer has come; null: it said nothing of its cost.</summary>
     public void Answered(AnswerTimings? timings)
@@ -190,6 +228,13 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
             return;
         tokens = told.HeldTokens;
         owner.Answered(this, told);
+    }
+
+    /// <summary>What was to be evaluated ahead is, and the slot is left.</summary>
+    public void EvaluatedAhead(AnswerTimings timings)
+    {
+        isLeft = true;
+        owner.LeaveAhead(this, timings);
     }
 
     public void Dispose()

@@ -3,6 +3,7 @@ using System.Text;
 using HotModel.Api;
 using HotModel.Configuration;
 using HotModel.Llama;
+using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.Sessions;
 using HotModel.Switching;
@@ -77,10 +78,11 @@ internal sealed class ChatHost : IAsyncDisposable
         HotModelConfig config = Config(session, maxBodyBytes, preset);
         host.Store = SessionStore.Open(host.stateDirectory, config.Session, time);
         var streams = new StreamExchange(host.Metrics, NullLogger<StreamExchange>.Instance);
-        var admissions = new Admissions(host.EnterAsync, host.Metrics, time, NullLogger<Admissions>.Instance);
+        var admissions = new Admissions(host.EnterAsync, new QuietTime(), host.Metrics, time, NullLogger<Admissions>.Instance);
         var chat = new ChatEndpoint(
             config, new Conversations(host.Store, time), admissions, host.forwarder,
-            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), warm: null, time);
+            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), warm: null, prefill: null,
+            time);
         var relay = new RelayEndpoint(config, admissions,
             new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance));
         host.app = await ServeAsync(app =>

@@ -40,7 +40,13 @@ public sealed class ConfigLoaderTests : IDisposable
             MaxSessions = 10000,
             ExpireDays = null,
         }, config.Session);
-        Assert.Equal(new SnapshotConfig { Enabled = true, MinTokens = 512, MaxBytes = null }, config.Snapshots);
+        Assert.Equal(new SnapshotConfig
+        {
+            Enabled = true,
+            MinTokens = 512,
+            MaxBytes = null,
+            PrefillAhead = TimeSpan.FromSeconds(300),
+        }, config.Snapshots);
         Assert.Equal(new PresetConfig { SystemPrompt = "", ClientSystem = ClientSystem.Merge }, config.Preset);
         Assert.Equal((BackendMode.Router, "llama-server", "127.0.0.1"),
             (config.Llama.BackendMode, config.Llama.Binary, config.Llama.Host));

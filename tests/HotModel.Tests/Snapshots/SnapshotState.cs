@@ -22,7 +22,7 @@ internal sealed class SnapshotState : IAsyncDisposable
     }
 
     public static SnapshotConfig Config(long? maxBytes = null, int minTokens = 64, bool enabled = true) =>
-        new() { Enabled = enabled, MinTokens = minTokens, MaxBytes = maxBytes };
+        new() { Enabled = enabled, MinTokens = minTokens, MaxBytes = maxBytes, PrefillAhead = TimeSpan.Zero };
 
     public IReadOnlyList<string> Files =>
         [.. Directory.EnumerateFiles(Folder).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
