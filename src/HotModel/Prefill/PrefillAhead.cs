@@ -38,6 +38,16 @@ internal sealed class PrefillAhead(
         }
     }
 
+    /// <summary>For tests: the end of what the last load began, whichever way.</summary>
+    internal Task Finished
+    {
+        get
+        {
+            lock (sync)
+                return run?.Task ?? Task.CompletedTask;
+        }
+    }
+
     /// <summary>What the next request will have.</summary>
     public void Remember(string session, ChatRequest request)
     {

@@ -19,6 +19,27 @@ public class ChatRequestTests
     public void Slot_is_left_open_where_the_client_chose_one_or_wants_several_answers(string members, bool expected) =>
         Assert.Equal(expected, Read($$"""{{{members}}"messages":[{"role":"user","content":"x"}]}""").Request!.LeavesSlotOpen);
 
+    [Theory]
+    [InlineData("""{"model":"a","session_id":"s","messages":[{"role":"user","content":"x"}],"tools":[1]}""")]
+    [InlineData("""{"tools":[1],"messages": [{"role":"user","content":"x"}] ,"session_id":"s","model":"a"}""")]
+    [InlineData("""{"messages":[{}]}""")]
+    public void Without_messages_everything_else_is_where_it_is_said_to_be(string body)
+    {
+        ChatRequest request = Read(body).Request!;
+        ChatRequest rest = request.WithoutMessages();
+        Assert.Equal(body.Replace(Text(request, request.MessagesValue), "[]"), Encoding.UTF8.GetString(rest.Body.Span));
+        Assert.Equal("[]", Text(rest, rest.MessagesValue));
+        if (request.ModelValue is null)
+            Assert.Equal((null, null), (rest.ModelValue, rest.SessionProperty));
+        else
+            Assert.Equal((Text(request, request.ModelValue), Text(request, request.SessionProperty)),
+                (Text(rest, rest.ModelValue), Text(rest, rest.SessionProperty)));
+    }
+
+    [Fact]
+    public void Plain_request_has_its_messages_where_it_says() =>
+        Assert.Equal("[]", Text(ChatRequest.Plain, ChatRequest.Plain.MessagesValue));
+
     [Fact]
     public void Read_typical_body_finds_every_part()
     {

@@ -61,6 +61,33 @@ public sealed class SlotBoardTests
         Assert.True(board.Take("one")!.IsOwn);
     }
 
+    [Fact]
+    public void Evaluating_ahead_takes_no_slot_from_a_conversation()
+    {
+        var board = new SlotBoard(2);
+        Answer(board, "one", 600);
+        var seat = board.TakeAhead("ahead", isOwn: false)!;
+        Assert.Equal((1, false), (seat.Slot, seat.IsOwn));
+        Assert.Null(board.TakeAhead("ahead", isOwn: false));
+        board.LeaveAhead(seat.Slot, 32);
+        Assert.True(board.TakeAhead("ahead", isOwn: true)!.IsOwn);
+        board.LeaveAhead(seat.Slot, 64);
+        Assert.Null(board.TakeAhead("another", isOwn: false));
+        Assert.Null(board.TakeAhead("another", isOwn: true));
+    }
+
+    [Fact]
+    public void What_was_evaluated_ahead_is_told_to_its_first_request_and_is_worth_saving()
+    {
+        var board = new SlotBoard(1);
+        board.LeaveAhead(board.TakeAhead("one", isOwn: false)!.Slot, 600);
+        Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
+        var seat = board.Take("one")!;
+        Assert.Equal((true, 600, 0), (seat.IsOwn, seat.AheadTokens, seat.RestoredTokens));
+        board.Leave(0, 640);
+        Assert.Equal(0, board.Take("one")!.AheadTokens);
+    }
+
     private static void Answer(SlotBoard board, string session, int tokens) =>
         board.Leave(board.Take(session)!.Slot, tokens);
 }

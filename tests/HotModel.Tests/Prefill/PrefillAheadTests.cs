@@ -1,0 +1,213 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using HotModel.Prefill;
+using HotModel.Proxy;
+using static HotModel.Tests.Sessions.StateFolder;
+
+namespace HotModel.Tests.Prefill;
+
+public sealed class PrefillAheadTests
+{
+    // With the answer 70 characters, each a token.
+    private static readonly string Question = new('q', 60);
+    private static readonly string Answer = new('a', 10);
+
+    [Fact]
+    public async Task Whole_conversation_is_evaluated_in_pieces_without_the_next_question()
+    {
+        await using var scene = await TalkedAsync();
+        await scene.LoadAsync();
+        Assert.Equal([32, 64, 70], await scene.RestAsync());
+        Assert.Equal(new PrefillStatus(PrefillState.Done, "talk", 70, 70, 70, 0), scene.Ahead.Status);
+    }
+
+    [Fact]
+    public async Task Piece_goes_to_the_slot_generates_nothing_and_is_kept()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        var body = JsonNode.Parse((await scene.PieceAsync()).Body)!;
+        Assert.Equal(("m", 0, 0, true),
+            ((string?)body["model"], (int?)body["id_slot"], (int?)body["n_predict"], (bool?)body["cache_prompt"]));
+        Assert.Equal(Enumerable.Repeat((int)'q', 32), body["prompt"]!.AsArray().Select(id => (int)id!));
+    }
+
+    [Fact]
+    public async Task What_was_restored_is_not_evaluated_again()
+    {
+        await using var scene = await TalkedAsync();
+        await scene.LoadAsync(restored: 40);
+        Assert.Equal([70], await scene.RestAsync());
+        Assert.Equal((70, 30), (scene.Ahead.Status.Tokens, scene.Ahead.Status.EvaluatedTokens));
+    }
+
+    [Fact]
+    public async Task Snapshot_of_all_of_it_leaves_nothing_to_do()
+    {
+        await using var scene = await TalkedAsync();
+        await scene.LoadAsync(restored: 75);
+        Assert.Empty(await scene.RestAsync());
+        Assert.Equal(PrefillState.Done, scene.Ahead.Status.State);
+    }
+
+    [Fact]
+    public async Task Nothing_begins_while_a_request_is_there_and_goes_on_when_it_has_left()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        var waiting = scene.Quiet.Enter();
+        await scene.LoadAsync();
+        await scene.Ahead.GiveWayAsync();
+        waiting.Dispose();
+        var first = await scene.PieceAsync();
+
+        using (scene.Quiet.Enter())
+        {
+            var way = scene.Ahead.GiveWayAsync().AsTask();
+            Assert.False(way.IsCompleted);
+            scene.HoldsPieces = false;
+            first.Go();
+            await way.WaitAsync(TimeSpan.FromSeconds(30));
+            Assert.Equal(32, scene.Ahead.Status.Tokens);
+            Assert.False(scene.Ahead.Finished.IsCompleted);
+        }
+        Assert.Equal([64, 70], await scene.RestAsync());
+    }
+
+    [Fact]
+    public async Task Request_does_not_wait_for_a_piece_that_does_not_end()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        var piece = await scene.PieceAsync();
+        using var request = scene.Quiet.Enter();
+        var way = scene.Ahead.GiveWayAsync().AsTask();
+        scene.Advance(TimeSpan.FromSeconds(1));
+        await way.WaitAsync(TimeSpan.FromSeconds(30));
+        await piece.ClosedAsync();
+        Assert.Equal(PrefillState.Stopped, scene.Ahead.Status.State);
+    }
+
+    [Fact]
+    public async Task Conversation_that_goes_on_by_itself_is_left_alone()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        var first = await scene.PieceAsync();
+        using (scene.Quiet.Enter())
+        {
+            first.Go();
+            await scene.Ahead.GiveWayAsync();
+            await scene.SayAsync("talk", User("next"), Assistant("more"));
+        }
+        Assert.Empty(await scene.RestAsync());
+        Assert.Equal((PrefillState.Stopped, 32), (scene.Ahead.Status.State, scene.Ahead.Status.Tokens));
+    }
+
+    [Fact]
+    public async Task Slot_that_another_conversation_took_is_not_taken_back()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        var first = await scene.PieceAsync();
+        using (scene.Quiet.Enter())
+        {
+            first.Go();
+            await scene.Ahead.GiveWayAsync();
+            using var other = await scene.Warm.TakeAsync(scene.Upstream, "other", goesOn: false, default);
+            Assert.Equal(0, other!.Slot);
+        }
+        Assert.Empty(await scene.RestAsync());
+    }
+
+    [Fact]
+    public async Task Time_is_bounded()
+    {
+        await using var scene = await TalkedAsync();
+        scene.PieceTime = TimeSpan.FromSeconds(200);
+        await scene.LoadAsync();
+        Assert.Equal([32, 64], await scene.RestAsync());
+        Assert.Equal(
+            new PrefillStatus(PrefillState.Stopped, "talk", 64, 70, 64, 400), scene.Ahead.Status);
+    }
+
+    [Fact]
+    public async Task After_its_end_nothing_is_sent()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        var first = await scene.PieceAsync();
+        var finished = scene.Ahead.Finished;
+        var ended = scene.Ahead.EndAsync();
+        first.Go();
+        await ended.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.True(finished.IsCompletedSuccessfully);
+        Assert.Empty(await scene.RestAsync());
+    }
+
+    [Fact]
+    public async Task Tools_of_the_last_request_shape_the_prompt()
+    {
+        await using var scene = await TalkedAsync();
+        scene.Ahead.Remember("talk", RequestWith("""
+            {"tools":[{"type":"function","function":{"name":"f"}}],"messages":[{"role":"user","content":"q"}],
+            "session_id":"talk","model":"active"}
+            """));
+        await scene.LoadAsync();
+        Assert.Equal([32, 64, 70], await scene.RestAsync());
+        var templated = JsonNode.Parse(scene.Templated[0])!;
+        Assert.Equal("f", (string?)templated["tools"]![0]!["function"]!["name"]);
+        Assert.Equal("m", (string?)templated["model"]);
+        Assert.Null(templated["session_id"]);
+        Assert.Equal(3, templated["messages"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public async Task Conversation_that_waits_for_a_tool_or_has_an_image_is_left_alone()
+    {
+        await using var scene = await PrefillScene.StartAsync();
+        await scene.SayAsync("talk", User(Question), Call("1"));
+        await scene.LoadAsync();
+        Assert.Empty(await scene.RestAsync());
+        Assert.Equal(PrefillState.Idle, scene.Ahead.Status.State);
+        await scene.Ahead.EndAsync();
+
+        await scene.SayAsync("seen", Json("""
+            {"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}
+            """), Assistant(Answer));
+        await scene.LoadAsync();
+        Assert.Empty(await scene.RestAsync());
+    }
+
+    [Fact]
+    public async Task Conversation_with_tools_of_an_earlier_run_is_left_alone()
+    {
+        await using var scene = await PrefillScene.StartAsync();
+        await scene.SayAsync("talk", User(Question), Call("1"), Result("1", "r"), Assistant(Answer));
+        await scene.LoadAsync();
+        Assert.Empty(await scene.RestAsync());
+    }
+
+    [Fact]
+    public async Task Without_a_conversation_there_is_nothing_to_do()
+    {
+        await using var scene = await PrefillScene.StartAsync();
+        await scene.LoadAsync();
+        Assert.Empty(await scene.RestAsync());
+        Assert.Equal(PrefillStatus.Idle, scene.Ahead.Status);
+    }
+
+    private static async Task<PrefillScene> TalkedAsync()
+    {
+        var scene = await PrefillScene.StartAsync();
+        await scene.SayAsync("talk", User(Question), Assistant(Answer));
+        return scene;
+    }
+
+    private static ChatRequest RequestWith(string body) => ChatRequest.Read(Encoding.UTF8.GetBytes(body)).Request!;
+}
