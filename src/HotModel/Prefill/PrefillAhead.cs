@@ -142,6 +142,9 @@ internal sealed class PrefillAhead(
     private async Task EvaluateAsync(Run current, Upstream upstream, Beginning beginning, int held)
     {
         var total = beginning.Tokens.Count;
+        // So little is evaluated with the next question in no more time, and a changed slot would have to be saved again.
+        if (total - held < PrefillPace.LeastTokens)
+            held = total;
         var pace = new PrefillPace();
         var evaluated = 0;
         var spent = TimeSpan.Zero;

@@ -5,7 +5,7 @@ internal sealed class PrefillPace
 {
     private const double PieceSeconds = 0.2;
     /// <summary>Fewer take hardly less time: reading the weights does not depend on their number.</summary>
-    private const int LeastTokens = 32;
+    public const int LeastTokens = 32;
     /// <summary>llama-server's batch (its --batch-size, by default): longer pieces are no faster.</summary>
     private const int MostTokens = 2048;
 
