@@ -272,6 +272,19 @@ public sealed class SwitchingTests
         Assert.Equal("a", (string?)(await hotmodel.StateAsync())["active_model"]);
     }
 
+    [Theory]
+    [InlineData("application/x-www-form-urlencoded", 415, "Content-Type: application/json")]
+    [InlineData("text/plain", 415, "\\\"drain_timeout_seconds\\\": 300")]
+    [InlineData("application/json", 400, "\\\"drain\\\" is not known here; allowed are")]
+    public async Task Switch_request_that_is_wrong_is_told_what_to_send(string type, int status, string message)
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
+        var reply = await hotmodel.Api.RawAsync(
+            HttpMethod.Post, "admin/switch", """{"model":"b","drain":5}"""u8.ToArray(), type);
+        Assert.Equal(status, reply.Status);
+        Assert.Contains(message, reply.Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Page_under_a_rebound_name_cannot_read_conversations()
     {

@@ -462,4 +462,33 @@ public class RelayEndpointTests
         Assert.Equal(status, (int)response.StatusCode);
         Assert.Empty(host.ForwardedTargets);
     }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("POST", "/v1/v1/chat/completions", "ends with /v1")]
+    [InlineData("POST", "/v1/v1/messages", "Anthropic's does not")]
+    [InlineData("POST", "/api/chat", "Ollama's /api is not served")]
+    [InlineData("GET", "/admin/sates", "/admin there are state, ")]
+    public async Task Unknown_route_says_what_to_do_next(string method, string path, string next)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+
+        using HttpResponseMessage response = await host.SendAsync(new HttpMethod(method), path, method == "POST" ? Json("{}") : null);
+
+        JsonNode error = JsonNode.Parse(await response.Content.ReadAsStringAsync())!["error"]!;
+        Assert.Equal((404, "unknown_route"), ((int)response.StatusCode, (string?)error["code"]));
+        Assert.StartsWith($"There is no {method} {path}. ", (string?)error["message"]);
+        Assert.Contains(next, (string?)error["message"]);
+    }
+
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Body_that_is_too_large_is_told_the_limit_in_its_unit()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"), maxBodyBytes: 2 << 20);
+
+        using HttpResponseMessage response = await host.SendAsync(
+            HttpMethod.Post, "/completion", Json(new string(' ', (2 << 20) + 1)));
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        Assert.Contains("longer than 2 MiB (server.max_body_mb)", await response.Content.ReadAsStringAsync());
+    }
 }
