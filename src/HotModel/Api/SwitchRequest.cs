@@ -8,7 +8,7 @@ namespace HotModel.Api;
 /// <param name="DrainTimeoutSeconds">Instead of switch_drain_timeout_seconds, for this switch.</param>
 internal sealed record SwitchRequestBody(string? Model, bool? Force, double? DrainTimeoutSeconds);
 
-/// <summary>Reads the body of POST /admin/switch. Strictly: with a misspelt key it would be another switch than was meant.</summary>
+/// <summary>Reads the body of POST /admin/switch. Strictly: without a misspelt key it would be another switch.</summary>
 internal static class SwitchRequest
 {
     public const string Example = "Send JSON such as {\"model\": \"NAME\", \"force\": false, \"drain_timeout_seconds\": 300}.";
