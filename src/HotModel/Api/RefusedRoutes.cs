@@ -7,7 +7,7 @@ internal sealed record RefusedRoute(IReadOnlyList<string> Methods, string Path, 
 
 /// <summary>
 /// Routes of llama-server that would change which model is loaded or what it holds, or keep it busy, behind hotmodel's back;
-/// and those that only clients with such plans ask for.
+/// and its own news of that, which are not hotmodel's.
 /// </summary>
 internal static class RefusedRoutes
 {
