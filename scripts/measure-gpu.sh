@@ -41,7 +41,7 @@ level() { grep -oE "\"$1\":\{[^}]*\}" <<<"$report" | grep -oE '"total_mb":[0-9]+
 seconds() { grep -oE "\"name\":\"$1\",\"seconds\":[0-9.E-]+" <<<"$report" | sed 's/.*://' ; }
 
 report=$(switch a) || { echo "$report"; tail -30 "$folder/log"; exit 1; }
-echo "First load: $(level after_load) MB in use, $(seconds load) s"
+echo "First load: $(level after_load) MiB in use, $(seconds load) s"
 echo "| switch | before unload | after unload | after settle | after load | peak | settled | unload s | settle s | load s |"
 echo "|---|---|---|---|---|---|---|---|---|---|"
 rows=()
@@ -56,7 +56,7 @@ done
 printf '%s\n' "${rows[@]}" | awk '
     { idle = (NR == 1 || $2 < idle) ? $2 : idle; for (i = 1; i <= 3; i += 2) if ($i > top) top = $i; if ($4 > peak) peak = $4; bad += $5 != "true" }
     END {
-        printf "Idle level %d MB, larger footprint %d MB, highest peak %d MB above idle: %.3f times the footprint; not settled: %d\n",
+        printf "Idle level %d MiB, larger footprint %d MiB, highest peak %d MiB above idle: %.3f times the footprint; not settled: %d\n",
             idle, top - idle, peak - idle, (peak - idle) / (top - idle), bad
         exit !((peak - idle) <= 1.05 * (top - idle) && bad == 0)
     }'

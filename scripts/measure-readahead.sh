@@ -101,7 +101,7 @@ measure() {
   read=$(grep -oE '"read_ahead":(null|\{[^}]*\})' <<<"$report" | grep -oE '"mb":[0-9]+' | cut -d: -f2 || true)
   awk -v d="$drained" -v l="$drain_seconds" 'BEGIN { exit !(d > l - 0.5) }' || fail "the drain took only $drained s"
   echo "$loaded ${read:-0}" >>"$folder/$kind.results"
-  echo "$kind: load $loaded s, read ahead ${read:-0} MB" >&2
+  echo "$kind: load $loaded s, read ahead ${read:-0} MiB" >&2
   dist/hotmodel switch small --json --config "$folder/$name/hotmodel.toml" >/dev/null
 }
 
@@ -137,7 +137,7 @@ else
   echo "Only the pages of the model's file were dropped before each switch${file_only:+ (--file-only)}."
 fi
 echo
-echo "| the file is | load s, median of $rounds | from, to | MB read ahead |"
+echo "| the file is | load s, median of $rounds | from, to | MiB read ahead |"
 echo "|---|---|---|---|"
 row cold "not in memory, read_ahead off"
 row ahead "not in memory, read_ahead on"

@@ -88,7 +88,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
         app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
-        new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel).Map(app);
+        new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
         new AdminEndpoints(config, loop, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));

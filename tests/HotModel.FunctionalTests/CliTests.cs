@@ -116,6 +116,15 @@ public sealed class CliTests
     }
 
     [Fact]
+    public async Task Switch_command_with_a_drain_timeout_that_is_none_says_what_it_must_be_and_exits_2()
+    {
+        var output = await CommandLine.RunAsync("switch", "b", "--drain-timeout", "x");
+        Assert.Equal(2, output.ExitCode);
+        Assert.StartsWith(
+            "--drain-timeout must be a number of seconds, 0 to 1000000.", output.Error.Trim(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Status_and_sessions_commands_show_what_the_proxy_knows()
     {
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
@@ -132,6 +141,7 @@ public sealed class CliTests
         Assert.Contains(chat.Content!.Trim(), show.Out, StringComparison.Ordinal);
         Assert.Contains("\"history\"", export.Out, StringComparison.Ordinal);
         Assert.Equal((0, 1), (delete.ExitCode, gone.ExitCode));
+        Assert.Contains("\"hotmodel sessions list\"", gone.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -42,6 +42,14 @@ public sealed class LoadFailureTests
     }
 
     [Fact]
+    public async Task Options_that_do_not_go_together_roll_back_and_the_report_says_which()
+    {
+        var setup = new Setup().Tiny("a").Tiny("b", lines: "extra_args = [\"--cache-type-v\", \"q8_0\", \"--flash-attn\", \"off\"]");
+        await using var hotmodel = await HotModelProcess.StartAsync(setup);
+        await FailsAsync(hotmodel, "exited", "V cache requires flash_attn");
+    }
+
+    [Fact]
     public async Task Unknown_flag_in_process_mode_rolls_back_and_names_it()
     {
         var setup = new Setup { ProcessMode = true };

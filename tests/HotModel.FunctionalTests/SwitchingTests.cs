@@ -170,6 +170,10 @@ public sealed class SwitchingTests
         var refused = await hotmodel.Api.ChatAsync("hello");
         Assert.Equal(503, refused.Status);
         Assert.Null((string?)(await hotmodel.StateAsync())["active_model"]);
+        // Whoever restarts what is not healthy must not restart what only waits to be told a model.
+        var health = await hotmodel.Api.GetAsync("health");
+        Assert.Equal(
+            (200, "ok", "idle"), (health.Status, (string?)health.Json["status"], (string?)health.Json["phase"]));
         var report = (await hotmodel.Api.SwitchAsync("b")).Json;
         Assert.Null((string?)report["previous_model"]);
         Assert.Equal("b", (await hotmodel.Api.ChatAsync("hello")).Model);
@@ -215,6 +219,8 @@ public sealed class SwitchingTests
         Assert.Equal(["a", "b"], models["data"]!.AsArray().Select(m => (string?)m!["id"]));
         Assert.All(models["data"]!.AsArray(), m =>
             Assert.Equal(("model", "hotmodel"), ((string?)m!["object"], (string?)m["owned_by"])));
+        var age = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - (long)models["data"]![0]!["created"]!;
+        Assert.InRange(age, 0, 600);
     }
 
     [Fact]
@@ -270,6 +276,19 @@ public sealed class SwitchingTests
             Assert.True(reply.Status == 400 && reply.Text.Contains("too long", StringComparison.Ordinal), reply.Text);
         }
         Assert.Equal("a", (string?)(await hotmodel.StateAsync())["active_model"]);
+    }
+
+    [Theory]
+    [InlineData("application/x-www-form-urlencoded", 415, "Content-Type: application/json")]
+    [InlineData("text/plain", 415, "\\\"drain_timeout_seconds\\\": 300")]
+    [InlineData("application/json", 400, "\\\"drain\\\" is not known here; allowed are")]
+    public async Task Switch_request_that_is_wrong_is_told_what_to_send(string type, int status, string message)
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
+        var reply = await hotmodel.Api.RawAsync(
+            HttpMethod.Post, "admin/switch", """{"model":"b","drain":5}"""u8.ToArray(), type);
+        Assert.Equal(status, reply.Status);
+        Assert.Contains(message, reply.Text, StringComparison.Ordinal);
     }
 
     [Fact]

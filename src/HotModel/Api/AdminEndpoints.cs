@@ -100,36 +100,26 @@ internal sealed class AdminEndpoints(
                 context.Response, 403, ApiError.Permission, "foreign_origin", StateChangingRequest.RefusalMessage);
             return null;
         }
-        const string Allowed = "Send JSON such as {\"model\": \"NAME\", \"force\": false, \"drain_timeout_seconds\": 300}";
-        var problem = !context.Request.HasJsonContentType() ? "the content type is not application/json"
-            : null;
-        SwitchRequestBody? body = null;
-        if (problem is null)
+        if (!context.Request.HasJsonContentType())
         {
-            try
-            {
-                ReadOnlyMemory<byte>? json = await BoundedBody.ReadAsync(
-                    context.Request.Body, context.Request.ContentLength, MaxSwitchBodyBytes, context.RequestAborted);
-                body = json is { } whole ? JsonSerializer.Deserialize(whole.Span, AdminJson.Default.SwitchRequestBody) : null;
-                problem = json is null ? "the body is too long"
-                    : string.IsNullOrEmpty(body?.Model) ? "\"model\" is missing"
-                    : body.DrainTimeoutSeconds is < 0 or > 1e6 ? "\"drain_timeout_seconds\" is not between 0 and 1000000"
-                    : null;
-            }
-            catch (JsonException e)
-            {
-                problem = e.Path is { Length: > 2 } path
-                    ? $"\"{path[2..]}\" is not one of these, or has another type"
-                    : "that is not JSON";
-            }
-            catch (BadHttpRequestException e)
-            {
-                problem = e.Message;
-            }
+            await ClientRequest.RefuseTypeAsync(context.Response, "application/json", " " + SwitchRequest.Example);
+            return null;
         }
-        if (problem is null)
-            return body;
-        await ApiError.WriteAsync(context.Response, 400, ApiError.InvalidRequest, "invalid_switch", $"{Allowed}: {problem}.");
+        string? problem;
+        try
+        {
+            ReadOnlyMemory<byte>? json = await BoundedBody.ReadAsync(
+                context.Request.Body, context.Request.ContentLength, MaxSwitchBodyBytes, context.RequestAborted);
+            (SwitchRequestBody? body, problem) = json is { } whole ? SwitchRequest.Read(whole) : (null, "The body is too long");
+            if (body is not null)
+                return body;
+        }
+        catch (BadHttpRequestException e)
+        {
+            problem = e.Message.TrimEnd('.');
+        }
+        await ApiError.WriteAsync(
+            context.Response, 400, ApiError.InvalidRequest, "invalid_switch", $"{problem}. {SwitchRequest.Example}");
         return null;
     }
 

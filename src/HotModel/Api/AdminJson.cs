@@ -19,13 +19,6 @@ internal static class ReadableAdminJson
         new JsonSerializerOptions(AdminJson.Default.Options) { Encoder = ReadableJson.Encoder });
 }
 
-/// <summary>Body of POST /admin/switch.</summary>
-/// <param name="Model">A configured name.</param>
-/// <param name="Force">At the drain's deadline cut running answers instead of failing.</param>
-/// <param name="DrainTimeoutSeconds">Instead of switch_drain_timeout_seconds, for this switch.</param>
-[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-internal sealed record SwitchRequestBody(string? Model, bool? Force, double? DrainTimeoutSeconds);
-
 /// <summary>Answer of GET /admin/state and, with the status before it, of GET /health.</summary>
 internal sealed record AdminState
 {

@@ -23,13 +23,18 @@ internal static class ClientRequest
         bool isForm = place == ModelPlace.FormField;
         if (!(isForm ? IsFormWithFiles(context.Request) : HasJsonOrNothing(context)))
         {
-            await ApiError.WriteAsync(response, StatusCodes.Status415UnsupportedMediaType, ApiError.InvalidRequest,
-                "unsupported_media_type",
-                $"The request needs \"Content-Type: {(isForm ? "multipart/form-data" : "application/json")}\".");
+            await RefuseTypeAsync(response, isForm ? "multipart/form-data" : "application/json");
             return null;
         }
         return await ReadAsync(context, limitBytes);
     }
+
+    /// <param name="response">To the client.</param>
+    /// <param name="type">What the content type has to be.</param>
+    /// <param name="more">Said after it.</param>
+    public static Task RefuseTypeAsync(HttpResponse response, string type, string more = "") => ApiError.WriteAsync(
+        response, StatusCodes.Status415UnsupportedMediaType, ApiError.InvalidRequest, "unsupported_media_type",
+        $"The request needs \"Content-Type: {type}\".{more}");
 
     private static bool IsFormWithFiles(HttpRequest request) =>
         request.ContentType is { } type
@@ -72,6 +77,6 @@ internal static class ClientRequest
         response.Headers.Connection = "close";
         return ApiError.WriteAsync(
             response, StatusCodes.Status413PayloadTooLarge, ApiError.InvalidRequest, "body_too_large",
-            $"The body is longer than {limitBytes >> 20} MB (server.max_body_mb).");
+            $"The body is longer than {limitBytes >> 20} MiB (server.max_body_mb).");
     }
 }

@@ -4,7 +4,10 @@ using System.Text.Json;
 namespace HotModel.Api;
 
 /// <summary>GET /v1/models and /v1/models/{id}: what can be switched to, by its configured name.</summary>
-internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> activeModel)
+/// <param name="models">The configured names.</param>
+/// <param name="activeModel">The one of them that is active.</param>
+/// <param name="started">When hotmodel started: "created" of all of them, which clients want to be there.</param>
+internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> activeModel, DateTimeOffset started)
 {
     /// <summary>The name of whichever model answers.</summary>
     private const string Active = "active";
@@ -51,11 +54,12 @@ internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> a
                 "No model is active. POST /admin/switch makes one active.");
     }
 
-    private static void WriteModel(Utf8JsonWriter json, string name)
+    private void WriteModel(Utf8JsonWriter json, string name)
     {
         json.WriteStartObject();
         json.WriteString("id"u8, name);
         json.WriteString("object"u8, "model"u8);
+        json.WriteNumber("created"u8, started.ToUnixTimeSeconds());
         json.WriteString("owned_by"u8, "hotmodel"u8);
         json.WriteEndObject();
     }

@@ -20,15 +20,7 @@ internal sealed class RelayEndpoint(HotModelConfig config, Admissions admissions
                 return;
             body = read;
         }
-        var request = new RelayedRequest(route, PathOf(context, path), context.Request, body, preset);
+        var request = new RelayedRequest(route, path[1..], context.Request, body, preset);
         await admissions.SendAsync(context, (lease, scope) => exchange.RunAsync(context, request, lease, scope));
     });
-
-    private static string PathOf(HttpContext context, string path)
-    {
-        string relative = path[1..];
-        return context.Request.RouteValues["id"] is string id
-            ? relative.Replace("{id}", Uri.EscapeDataString(id), StringComparison.Ordinal)
-            : relative;
-    }
 }

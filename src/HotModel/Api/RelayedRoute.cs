@@ -19,7 +19,7 @@ internal enum ErrorShape { OpenAi, Anthropic, Responses }
 
 /// <summary>A route of llama-server that is passed on, and how.</summary>
 /// <param name="Method">GET or POST. What answers GET answers HEAD.</param>
-/// <param name="Path">As llama-server has it; {id} is one segment.</param>
+/// <param name="Path">As llama-server has it.</param>
 internal sealed record RelayedRoute(string Method, string Path)
 {
     /// <summary>Other paths of llama-server for the same.</summary>

@@ -61,13 +61,12 @@ internal static class RelayedRoutes
         new("GET", "/props") { Model = ModelPlace.Query },
         new("POST", "/props"),
         new("GET", "/slots") { Model = ModelPlace.Query },
-        new("POST", "/slots/{id}"),
         new("GET", "/lora-adapters") { Model = ModelPlace.Query },
         new("POST", "/lora-adapters"),
         new("GET", "/metrics") { Model = ModelPlace.Query },
     ];
 
-    /// <summary>The first one of a path, whatever the method; as routing compares, with {id} left aside.</summary>
+    /// <summary>The first one of a path, whatever the method; as routing compares.</summary>
     public static RelayedRoute? At(PathString path) => All.FirstOrDefault(
         route => route.Paths.Any(own => own.Equals(path.Value?.TrimEnd('/'), StringComparison.OrdinalIgnoreCase)));
 }

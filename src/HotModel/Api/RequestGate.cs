@@ -31,11 +31,18 @@ internal sealed class RequestGate(ILogger<RequestGate> logger)
             return;
         var (method, path) = (context.Request.Method, context.Request.Path);
         if (context.Response.StatusCode == StatusCodes.Status404NotFound)
-            await ApiError.WriteAsync(context.Response, 404, ApiError.NotFound, "unknown_route", $"There is no {method} {path}.");
+            await ApiError.WriteAsync(
+                context.Response, 404, ApiError.NotFound, "unknown_route", $"There is no {method} {path}. {NextStep(path)}");
         else if (context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
             await ApiError.WriteAsync(context.Response, 405, ApiError.InvalidRequest, "wrong_method",
                 $"{path} does not answer {method}; it answers {context.Response.Headers.Allow}.");
     }
+
+    /// <summary>Who asks for what is not there has most often set a client up with another base URL than it needs.</summary>
+    private static string NextStep(PathString path) => path.StartsWithSegments("/admin")
+        ? "Of /admin there are state, switch, events and sessions."
+        : "The base URL of OpenAI's clients ends with /v1, that of Anthropic's does not; Ollama's /api is not served, so "
+            + "let an Ollama client use the OpenAI API.";
 
     /// <summary>Conversations, the models' paths, what is being answered.</summary>
     private static bool TellsOfUs(HttpContext context) =>

@@ -7,6 +7,8 @@ namespace HotModel.Api;
 /// <summary>/admin/sessions: list, show, delete, export.</summary>
 internal static class SessionEndpoints
 {
+    public const string NotFoundCode = "session_not_found";
+
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1000;
 
@@ -186,6 +188,6 @@ internal static class SessionEndpoints
         context.Response, StatusCodes.Status400BadRequest, "invalid_request_error", $"invalid_{parameter}", message);
 
     private static Task UnknownAsync(HttpContext context, string id) => ApiError.WriteAsync(
-        context.Response, StatusCodes.Status404NotFound, "invalid_request_error", "session_not_found",
+        context.Response, StatusCodes.Status404NotFound, "invalid_request_error", NotFoundCode,
         $"There is no session \"{id}\". GET /admin/sessions lists them.");
 }

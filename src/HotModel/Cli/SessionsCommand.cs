@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using System.Text.Json;
+using HotModel.Api;
 using HotModel.Http;
 
 namespace HotModel.Cli;
@@ -8,6 +9,8 @@ namespace HotModel.Cli;
 /// <summary>hotmodel sessions: what /admin/sessions of the running proxy offers.</summary>
 internal static class SessionsCommand
 {
+    private const string IdName = "ID";
+
     public static Command Create()
     {
         var config = ConfigOption.Create();
@@ -95,7 +98,7 @@ internal static class SessionsCommand
         return command;
     }
 
-    private static Argument<string> IdArgument() => new("ID") { Description = "The session, as the list shows it." };
+    private static Argument<string> IdArgument() => new(IdName) { Description = "The session, as the list shows it." };
 
     private static Option<bool> JsonOption() => new("--json") { Description = "Print the proxy's JSON as it is." };
 
@@ -114,7 +117,12 @@ internal static class SessionsCommand
             using var reply = await proxy.SendAsync(method, path, cancel);
             if (reply.Status != StatusCodes.Status200OK)
             {
-                await errors.WriteLineAsync($"hotmodel: {await ReadErrorAsync(reply, cancel)}");
+                var (message, code) = await ReadErrorAsync(reply, cancel);
+                // The proxy's own sentence points to a route.
+                if (code == SessionEndpoints.NotFoundCode)
+                    message = $"There is no session \"{parsed.GetValue<string>(IdName)}\". "
+                        + "\"hotmodel sessions list\" shows them.";
+                await errors.WriteLineAsync($"hotmodel: {message}");
                 return 1;
             }
             await print(reply.Body, output, cancel);
@@ -153,19 +161,19 @@ internal static class SessionsCommand
         write(document.RootElement, output, width is > 0 ? width : null);
     }
 
-    private static async Task<string> ReadErrorAsync(HttpReply reply, CancellationToken cancel)
+    private static async Task<(string Message, string? Code)> ReadErrorAsync(HttpReply reply, CancellationToken cancel)
     {
         try
         {
             using var document = await JsonDocument.ParseAsync(reply.Body, cancellationToken: cancel);
             if (document.RootElement.TryGetProperty("error", out var error)
                 && error.TryGetProperty("message", out var message) && message.GetString() is { } text)
-                return text;
+                return (text, error.TryGetProperty("code", out var code) ? code.GetString() : null);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // Somebody else's server on that port; its status is all there is to tell.
         }
-        return $"the server answered {reply.Status} {(HttpStatusCode)reply.Status}.";
+        return ($"the server answered {reply.Status} {(HttpStatusCode)reply.Status}.", null);
     }
 }

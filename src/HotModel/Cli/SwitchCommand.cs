@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json;
 using HotModel.Api;
@@ -24,6 +25,7 @@ internal static class SwitchCommand
         {
             Description = "Seconds to wait for running answers, instead of switch_drain_timeout_seconds.",
             HelpName = "SECONDS",
+            CustomParser = ReadDrainTimeout,
         };
         var command = new Command("switch", "Make another model the active one.") { model, config, json, force, drain };
         command.SetAction(async (parsed, cancel) =>
@@ -38,6 +40,15 @@ internal static class SwitchCommand
             return await RunAsync(proxy, body, progress, output, error, cancel);
         });
         return command;
+    }
+
+    private static double? ReadDrainTimeout(ArgumentResult result)
+    {
+        if (double.TryParse(result.Tokens.Single().Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds)
+            && SwitchRequest.IsDrainTimeout(seconds))
+            return seconds;
+        result.AddError($"--drain-timeout {SwitchRequest.DrainTimeoutRule}.");
+        return null;
     }
 
     private static async Task<int> RunAsync(ProxyClient proxy, SwitchRequestBody body, SwitchProgress? progress,
@@ -132,13 +143,13 @@ internal static class SwitchCommand
             output.WriteLine($"  {phase.Name,-16} {Seconds(phase.Seconds),10}");
         if (report.GpuMemory is
             { BeforeUnload.TotalMb: { } before, AfterSettle.TotalMb: { } between, AfterLoad.TotalMb: { } after })
-            output.WriteLine($"  device memory    {before} MB -> {between} MB -> {after} MB, at most {report.PeakMb} MB");
+            output.WriteLine($"  device memory    {before} MiB -> {between} MiB -> {after} MiB, at most {report.PeakMb} MiB");
         if (report.Saved is { } saved)
             output.WriteLine($"  saved            {saved.Tokens} tokens of {saved.Count} in {Seconds(saved.Seconds)}");
         if (report.Restored is { } restored)
             output.WriteLine($"  restored         {restored.Tokens} tokens in {Seconds(restored.Seconds)}");
         if (report.ReadAhead is { } ahead)
-            output.WriteLine($"  read ahead       {ahead.Mb} MB in {Seconds(ahead.Seconds)}, {ahead.AlreadyMb} MB were there");
+            output.WriteLine($"  read ahead       {ahead.Mb} MiB in {Seconds(ahead.Seconds)}, {ahead.AlreadyMb} MiB were there");
         foreach (var line in report.LogTail ?? [])
             output.WriteLine($"  | {line}");
         if (report.Error is not null)

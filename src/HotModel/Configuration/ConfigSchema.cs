@@ -68,7 +68,7 @@ internal static class ConfigSchema
                 + "memory is back.",
             (c, _) => c.Server.GpuSettleMemoryMb),
         new("server", "during_switch", KeyType.Choice("wait", "reject"), "wait",
-            "What a request meets during a switch: its turn in a queue, or 503 with Retry-After.",
+            "What a request meets while a model is switched or loaded (again): its turn in a queue, or 503 with Retry-After.",
             (c, _) => Lower(c.Server.DuringSwitch)),
         new("server", "queue_limit", KeyType.Integer(1), 64L, "Requests that may wait for a model at once.",
             (c, _) => c.Server.QueueLimit),

@@ -190,16 +190,27 @@ internal static class LoadFailureClassifier
         if (exit.Signal is 9 or 15)
             return new(LoadFailureReason.Killed,
                 $"{process} was killed from outside (signal {exit.Signal}), perhaps by the kernel for lack of memory.");
-        var complaint = lines.LastOrDefault(line => IsFatal(line) || (!exit.WasLoaded && IsComplaint(line)));
-        if (complaint is not null)
+        if (Complaint(lines, exit) is { } complaint)
             return new(LoadFailureReason.Exited, $"{process} ended: {Message(complaint)}.");
         if (exit.Signal is { } signal)
             return new(LoadFailureReason.Exited, $"{process} crashed (signal {signal}).");
         if (exit.ExitCode is { } code)
             return new(LoadFailureReason.Exited, $"{process} ended with status {code}.");
-        // A router's child that ends without a word was killed: llama-server itself always says why it leaves.
+        // A router's child that ends without a word did not leave by itself: llama-server always says why. Which signal
+        // ended it, its own or somebody's, the router does not tell.
         return new(LoadFailureReason.Killed,
-            $"{process} was killed from outside, perhaps by the kernel for lack of memory.");
+            $"{process} ended unexpectedly: a crash, or killed from outside, perhaps by the kernel for lack of memory; "
+            + $"see {ChildLog.FileName}.");
+    }
+
+    private static string? Complaint(IReadOnlyList<string> lines, LoadExit exit)
+    {
+        bool Counts(string line) => IsFatal(line) || (!exit.WasLoaded && IsComplaint(line));
+        var last = lines.LastOrDefault(Counts);
+        // This one says only that others stand before it: what went wrong, then what could not be done because of it.
+        return last?.Contains("exiting due to model loading error", StringComparison.Ordinal) == true
+            ? lines.First(Counts)
+            : last;
     }
 
     /// <summary>The preset section that keeps the whole router from starting, or null.</summary>

@@ -119,9 +119,8 @@ internal sealed class ChatExchange(
         }
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
-            return (default, ForwardError.Of(scope, ForwardStage.ResponseBody) ?? new(ForwardStage.ResponseBody,
-                Culprit.Upstream,
-                "The model's server broke off its answer. Nothing of it was stored; send the request again."));
+            ForwardError error = ForwardError.Of(scope, ForwardStage.ResponseBody) ?? BodyRelay.BrokenOff;
+            return (default, error.OfConversation());
         }
     }
 

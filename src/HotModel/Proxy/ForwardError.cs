@@ -27,6 +27,9 @@ internal sealed record ForwardError(ForwardStage Stage, Culprit Culprit, string 
         },
     };
 
+    /// <summary>The same of an answer that would have become part of a conversation.</summary>
+    public ForwardError OfConversation() => this with { Message = $"{Message} Nothing of the answer was stored." };
+
     /// <summary>The error of a request whose scope has ended, whatever exception that showed itself as.</summary>
     public static ForwardError? Of(RequestScope scope, ForwardStage stage) => scope.Cause switch
     {
@@ -34,9 +37,9 @@ internal sealed record ForwardError(ForwardStage Stage, Culprit Culprit, string 
         EndCause.ClientGone => new(stage, Culprit.Client, "The client left."),
         EndCause.LeaseAborted => new(stage, Culprit.Switch,
             "The model was taken away before the answer was complete (a forced switch, a model that was lost, or the "
-            + "server's stop). Nothing of the answer was stored; send the request again."),
+            + "server's stop); send the request again."),
         EndCause.Stalled => new(stage, Culprit.Upstream,
-            "The model sent nothing for too long, and the answer was given up. Nothing of it was stored.")
+            "The model sent nothing for too long, and the answer was given up.")
         {
             IsOfALiveServer = true,
         },

@@ -196,5 +196,5 @@ internal sealed class SseRelay(
     private ForwardError Early() => Broken(scanner.IsForeign ? "sent text that is no answer" : "ended too early");
 
     private static ForwardError Broken(string how) => new(ForwardStage.ResponseBody, Culprit.Upstream,
-        $"The model's server {how} before the answer was complete. Nothing of it was stored; send the request again.");
+        $"The model's server {how} before the answer was complete; send the request again.");
 }

@@ -10,7 +10,7 @@ internal sealed record StreamUse
 {
     /// <summary>For the log: the session, or the route.</summary>
     public required string Request { get; init; }
-    /// <summary>Null: nobody reads the answer but the client.</summary>
+    /// <summary>Null: nobody reads the answer but the client, and nothing is stored.</summary>
     public AnswerCollector? Answer { get; init; }
     public ErrorShape Errors { get; init; } = ErrorShape.OpenAi;
     /// <summary>Called once, when the answer is whole and before the client can see that it is.</summary>
@@ -63,7 +63,7 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
         lease.Dispose();
         use.OnEnd?.Invoke();
         if (result.End == RelayEnd.Cut)
-            await relay.WriteErrorAsync(result.Error!, use.Errors);
+            await relay.WriteErrorAsync(use.Answer is null ? result.Error! : result.Error!.OfConversation(), use.Errors);
     }
 
     /// <summary>The model is done. The client may take its time to read the end, and a switch need not wait for that.</summary>

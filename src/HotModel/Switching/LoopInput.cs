@@ -55,12 +55,16 @@ internal sealed class RequestWaiter
 }
 
 /// <summary>Somebody's wish for a switch.</summary>
-internal sealed class SwitchAsk(SwitchTicket ticket, TimeSpan drainTimeout)
+/// <param name="ticket">What the machine knows of it.</param>
+/// <param name="ownDrainTimeout">Null: the configured one.</param>
+/// <param name="configuredDrainTimeout">The configured one.</param>
+internal sealed class SwitchAsk(SwitchTicket ticket, TimeSpan? ownDrainTimeout, TimeSpan configuredDrainTimeout)
 {
     private readonly TaskCompletionSource<SwitchReport> report = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public SwitchTicket Ticket { get; } = ticket;
-    public TimeSpan DrainTimeout { get; } = drainTimeout;
+    public TimeSpan DrainTimeout { get; } = ownDrainTimeout ?? configuredDrainTimeout;
+    public bool HasOwnDrainTimeout { get; } = ownDrainTimeout is not null;
     public Task<SwitchReport> Report => report.Task;
 
     public void Complete(SwitchReport value) => report.SetResult(value);

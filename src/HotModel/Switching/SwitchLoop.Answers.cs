@@ -12,8 +12,7 @@ internal sealed partial class SwitchLoop
         {
             RefusalKind.NoActiveModel =>
                 ("No model is active. Switch to one: POST /admin/switch, or hotmodel switch MODEL." + Because(), (int?)null),
-            RefusalKind.Switching =>
-                ($"A switch to '{state.Goal}' is going on. Try again, or set during_switch = \"wait\".", 2),
+            RefusalKind.Switching => (BusyMessage(), 2),
             RefusalKind.QueueFull =>
                 ($"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
             RefusalKind.QueueTimedOut => (QueueTimedOutMessage(), 10),
@@ -22,6 +21,22 @@ internal sealed partial class SwitchLoop
             RefusalKind.Stopping => ("hotmodel is stopping.", 5),
         };
         waiter.Refuse(kind, message, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+    }
+
+    /// <summary>Why nobody is let in: not every load is a switch that somebody asked for.</summary>
+    private string BusyMessage()
+    {
+        const string TryAgain = " Try again, or set during_switch = \"wait\".";
+        return state switch
+        {
+            { Current: { } current, RollingBack: true } =>
+                $"The switch to '{current.Model}' failed, and '{state.Goal}' is being loaded again.{TryAgain}" + Because(),
+            { Current: { } current } => $"A switch to '{current.Model}' is going on.{TryAgain}",
+            { Goal: null } => $"No model is active, and what the last one left is being cleared away.{TryAgain}" + Because(),
+            { Attempts: > 0 } =>
+                $"The model '{state.Goal}' was lost or did not load, and is being loaded again.{TryAgain}" + Because(),
+            _ => $"The model '{state.Goal}' is being loaded.{TryAgain}",
+        };
     }
 
     private string Because() => failure is null ? "" : " The last failure: " + failure.Error;

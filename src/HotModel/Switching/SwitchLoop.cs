@@ -101,7 +101,7 @@ internal sealed partial class SwitchLoop
     public Task<SwitchReport> SwitchAsync(string model, bool force, TimeSpan? drainTimeout)
     {
         var ticket = new SwitchTicket(Interlocked.Increment(ref tickets), model, force);
-        var ask = new SwitchAsk(ticket, drainTimeout ?? server.DrainTimeout);
+        var ask = new SwitchAsk(ticket, drainTimeout, server.DrainTimeout);
         if (!inputs.Writer.TryWrite(new LoopInput.Asked(ask)))
             ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, model, null));
         return ask.Report;
@@ -301,17 +301,17 @@ internal sealed partial class SwitchLoop
     {
         var answering = outcome is SwitchOutcome.LoadFailed or SwitchOutcome.RollbackFailed or SwitchOutcome.Stopping
             ? null : state.Active;
+        asks.Remove(ticket.Id, out var ask);
         SwitchReport report;
         if (recorder.Ticket == ticket.Id)
-            report = lastReport = recorder.Finish(outcome, answering) with { ReadAhead = ReadAhead?.Report };
+            report = lastReport = recorder.Finish(ask!, outcome, answering) with { ReadAhead = ReadAhead?.Report };
         else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Stopping)
             report = recorder.Trivial(outcome, ticket.Model, answering);
         else
             report = lastReport!; // Queued behind the switch that has just ended, for the same model.
         SwitchLog.Switched(logger, ticket.Model, outcome, report.ElapsedSeconds, report.Error);
         Feed.Publish(new ReportNews(report));
-        if (asks.Remove(ticket.Id, out var ask))
-            ask.Complete(report);
+        ask?.Complete(report);
     }
 
     private ModelLease NewLease() =>

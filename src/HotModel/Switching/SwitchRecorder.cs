@@ -69,7 +69,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
     /// <summary>The first failure is the switch's: later ones are of the way back.</summary>
     public void Failed(LoadFailure value) => failure ??= value;
 
-    public SwitchReport Finish(SwitchOutcome outcome, string? activeModel)
+    public SwitchReport Finish(SwitchAsk ask, SwitchOutcome outcome, string? activeModel)
     {
         var now = time.GetTimestamp();
         EndPhase(now);
@@ -78,7 +78,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         {
             Outcome = outcome,
             PreviousModel = previousModel,
-            TargetModel = ticket!.Value.Model,
+            TargetModel = ask.Ticket.Model,
             ActiveModel = activeModel,
             ElapsedSeconds = Seconds(begun, now),
             GpuSettled = settled,
@@ -92,7 +92,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         memory = null;
         peak?.Dispose();
         peak = null;
-        return outcome == SwitchOutcome.Switched ? report : Explain(report, failure);
+        return outcome == SwitchOutcome.Switched ? report : Explain(report, failure, ask);
     }
 
     /// <summary>A report for who asked for what needed no switch, or could not have one.</summary>
@@ -111,10 +111,10 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
             Phases = [],
             PeakMb = null,
         };
-        return outcome == SwitchOutcome.AlreadyActive ? report : Explain(report, null);
+        return outcome == SwitchOutcome.AlreadyActive ? report : Explain(report, null, null);
     }
 
-    private static SwitchReport Explain(SwitchReport report, LoadFailure? failure) => report with
+    private static SwitchReport Explain(SwitchReport report, LoadFailure? failure, SwitchAsk? ask) => report with
     {
         Reason = report.Outcome switch
         {
@@ -127,9 +127,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         },
         Error = report.Outcome switch
         {
-            SwitchOutcome.DrainTimedOut =>
-                "Running answers did not end in time, so nothing was unloaded. Raise switch_drain_timeout_seconds, " +
-                "or use force to cut them.",
+            SwitchOutcome.DrainTimedOut => DrainTimedOut(ask!),
             SwitchOutcome.TooManyQueued => "Too many switches are waiting already.",
             SwitchOutcome.Stopping => "hotmodel is stopping.",
             SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
@@ -139,6 +137,14 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         LogTail = failure?.LogTail,
         RolledBackTo = report.Outcome == SwitchOutcome.RolledBack ? report.ActiveModel : null,
     };
+
+    /// <summary>Names the setting that was in force.</summary>
+    private static string DrainTimedOut(SwitchAsk ask) =>
+        $"Running answers did not end within {ask.DrainTimeout.TotalSeconds:0.###} s, so nothing was unloaded. Raise "
+        + (ask.HasOwnDrainTimeout
+            ? "drain_timeout_seconds of the request (--drain-timeout of hotmodel switch)"
+            : "switch_drain_timeout_seconds")
+        + ", or use force to cut them.";
 
     private void Begin(SwitchTicket current, string? previous, long now)
     {

@@ -11,7 +11,6 @@ public sealed class RouteErrorTests(RouteServer server)
         "v1/completions", "completion", "infill", "v1/responses", "v1/responses/input_tokens", "v1/messages",
         "v1/messages/count_tokens", "v1/chat/completions/input_tokens", "v1/chat/completions/control", "v1/embeddings",
         "v1/rerank", "v1/systemone", "tokenize", "detokenize", "apply-template", "lora-adapters",
-        "slots/0?action=save",
     ];
 
     private static readonly Dictionary<string, byte[]> Bodies = new()
@@ -66,11 +65,6 @@ public sealed class RouteErrorTests(RouteServer server)
             """{"max_tokens": 2, "messages": [{"role": "user", "content": "a"}], "tools": [{"name": 3}]}"""),
         ["invalid part"] = ("v1/responses", """{"input": [{"role": "user", "content": [{"type": "input_fish"}]}]}"""),
         ["streamed error"] = ("v1/messages", """{"stream": true, "messages": [{"role": "user", "content": 7}]}"""),
-        ["no such slot"] = ("slots/x?action=save", """{"filename": "a"}"""),
-        ["no such action"] = ("slots/0?action=dance", "{}"),
-        ["no action"] = ("slots/0", "{}"),
-        ["slot file elsewhere"] = ("slots/0?action=save", """{"filename": "../a"}"""),
-        ["slot file that is not there"] = ("slots/0?action=restore", """{"filename": "none.bin"}"""),
         ["adapter that is not there"] = ("lora-adapters", """[{"id": 7, "scale": 1.5}]"""),
         ["adapter without a scale"] = ("lora-adapters", """[{"id": 0}]"""),
     };

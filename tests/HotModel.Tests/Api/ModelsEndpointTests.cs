@@ -6,10 +6,12 @@ namespace HotModel.Tests.Api;
 
 public class ModelsEndpointTests
 {
+    private static readonly DateTimeOffset Started = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
+
     private static async Task<(WebApplication App, HttpClient Client)> ServeAsync(string? active)
     {
         WebApplication app = await ChatHost.ServeAsync(
-            app => new ModelsEndpoint(["b", "a/x:Q8", "B"], () => active).Map(app));
+            app => new ModelsEndpoint(["b", "a/x:Q8", "B"], () => active, Started).Map(app));
         return (app, new HttpClient { BaseAddress = ChatHost.AddressOf(app) });
     }
 
@@ -23,9 +25,9 @@ public class ModelsEndpointTests
         using var __ = client;
 
         Assert.Equal(
-            """{"object":"list","data":[{"id":"B","object":"model","owned_by":"hotmodel"},{"id":"a/x:Q8","object":"model","owned_by":"hotmodel"},{"id":"b","object":"model","owned_by":"hotmodel"}]}""",
+            """{"object":"list","data":[{"id":"B","object":"model","created":1700000000,"owned_by":"hotmodel"},{"id":"a/x:Q8","object":"model","created":1700000000,"owned_by":"hotmodel"},{"id":"b","object":"model","created":1700000000,"owned_by":"hotmodel"}]}""",
             await client.GetStringAsync(path));
-        Assert.Equal("""{"id":"a/x:Q8","object":"model","owned_by":"hotmodel"}""", await client.GetStringAsync(path + "/a/x:Q8"));
+        Assert.Equal("""{"id":"a/x:Q8","object":"model","created":1700000000,"owned_by":"hotmodel"}""", await client.GetStringAsync(path + "/a/x:Q8"));
         using HttpResponseMessage missing = await client.GetAsync(path + "/c");
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
         Assert.Contains("Configured are: B, a/x:Q8, b.", await missing.Content.ReadAsStringAsync());

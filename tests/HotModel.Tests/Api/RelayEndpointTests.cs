@@ -131,14 +131,14 @@ public class RelayEndpointTests
     }
 
     [Fact(Timeout = TimeoutMs)]
-    public async Task No_body_goes_on_as_none_and_the_slot_is_part_of_the_path()
+    public async Task No_body_goes_on_as_none_with_its_query()
     {
         await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
 
-        using HttpResponseMessage response = await host.SendAsync(HttpMethod.Post, "/slots/7%20x?action=erase");
+        using HttpResponseMessage response = await host.SendAsync(HttpMethod.Post, "/tokenize?a=7%20x");
 
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.Equal("POST /slots/7%20x?action=erase&autoload=false", host.ForwardedTargets.Single());
+        Assert.Equal("POST /tokenize?a=7%20x&autoload=false", host.ForwardedTargets.Single());
         Assert.Equal("0", host.ForwardedHeaders["Content-Length"]);
         Assert.False(host.ForwardedHeaders.ContainsKey("Content-Type"));
     }
@@ -224,6 +224,7 @@ public class RelayEndpointTests
             Assert.StartsWith(First + around[0], text);
             Assert.EndsWith(around[1], text);
             Assert.DoesNotContain("proxy error", text);
+            Assert.DoesNotContain("stored", text);
             await host.LeaseReturnedAsync();
             Assert.Equal((1, false), (host.Metrics.CutStreams, host.Answered));
         }
@@ -352,7 +353,7 @@ public class RelayEndpointTests
         await AssertErrorAsync(415, "unsupported_media_type", "/completion", new ByteArrayContent([1]));
         await AssertErrorAsync(415, "unsupported_media_type", "/v1/audio/transcriptions", Json("{}"));
         await AssertErrorAsync(403, "foreign_origin", "/v1/audio/transcriptions", new MultipartFormDataContent(), "http://evil.example");
-        await AssertErrorAsync(403, "foreign_origin", "/slots/0?action=erase", null, "http://evil.example");
+        await AssertErrorAsync(403, "foreign_origin", "/tokenize", null, "http://evil.example");
         Assert.Empty(host.Forwarded);
 
         async Task AssertErrorAsync(int status, string code, string path, HttpContent? content, string? origin = null)
@@ -434,8 +435,14 @@ public class RelayEndpointTests
     [InlineData("POST", "/models/unload")]
     [InlineData("POST", "/models")]
     [InlineData("DELETE", "/models?model=x")]
+    [InlineData("DELETE", "/models/some/repository:Q4")]
     [InlineData("POST", "/v1/models")]
+    [InlineData("POST", "/v1/models/load")]
+    [InlineData("POST", "/v1/models/unload")]
     [InlineData("DELETE", "/v1/models")]
+    [InlineData("DELETE", "/v1/models/x")]
+    [InlineData("GET", "/models/sse")]
+    [InlineData("GET", "/v1/models/sse")]
     [InlineData("GET", "/v1/stream?conv_id=x")]
     [InlineData("DELETE", "/v1/stream/x/y")]
     [InlineData("POST", "/v1/streams/lookup")]
@@ -451,6 +458,24 @@ public class RelayEndpointTests
     }
 
     [Theory(Timeout = TimeoutMs)]
+    [InlineData("save")]
+    [InlineData("restore")]
+    [InlineData("erase")]
+    public async Task What_would_change_a_slot_is_refused_and_says_why(string action)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+
+        using HttpResponseMessage response = await host.SendAsync(
+            HttpMethod.Post, $"/slots/0?action={action}", Json("""{"filename":"a"}"""));
+
+        string text = await response.Content.ReadAsStringAsync();
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        Assert.Contains("route_refused", text);
+        Assert.Contains("GET /slots shows them", text);
+        Assert.Empty(host.ForwardedTargets);
+    }
+
+    [Theory(Timeout = TimeoutMs)]
     [InlineData("GET", "/tools", 404)]
     [InlineData("POST", "/cors-proxy", 404)]
     [InlineData("GET", "/", 404)]
@@ -461,5 +486,34 @@ public class RelayEndpointTests
         using HttpResponseMessage response = await host.SendAsync(new HttpMethod(method), path);
         Assert.Equal(status, (int)response.StatusCode);
         Assert.Empty(host.ForwardedTargets);
+    }
+
+    [Theory(Timeout = TimeoutMs)]
+    [InlineData("POST", "/v1/v1/chat/completions", "ends with /v1")]
+    [InlineData("POST", "/v1/v1/messages", "Anthropic's does not")]
+    [InlineData("POST", "/api/chat", "Ollama's /api is not served")]
+    [InlineData("GET", "/admin/sates", "/admin there are state, ")]
+    public async Task Unknown_route_says_what_to_do_next(string method, string path, string next)
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"));
+
+        using HttpResponseMessage response = await host.SendAsync(new HttpMethod(method), path, method == "POST" ? Json("{}") : null);
+
+        JsonNode error = JsonNode.Parse(await response.Content.ReadAsStringAsync())!["error"]!;
+        Assert.Equal((404, "unknown_route"), ((int)response.StatusCode, (string?)error["code"]));
+        Assert.StartsWith($"There is no {method} {path}. ", (string?)error["message"]);
+        Assert.Contains(next, (string?)error["message"]);
+    }
+
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Body_that_is_too_large_is_told_the_limit_in_its_unit()
+    {
+        await using ChatHost host = await ChatHost.StartAsync(Body("{}"), maxBodyBytes: 2 << 20);
+
+        using HttpResponseMessage response = await host.SendAsync(
+            HttpMethod.Post, "/completion", Json(new string(' ', (2 << 20) + 1)));
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        Assert.Contains("longer than 2 MiB (server.max_body_mb)", await response.Content.ReadAsStringAsync());
     }
 }

@@ -115,6 +115,17 @@ public class LoadFailureClassifierTests
     }
 
     [Fact]
+    public void Classify_end_without_a_word_may_have_been_a_crash_and_points_to_the_log()
+    {
+        var failure = LoadFailureClassifier.Classify(["0.1 I all well"], LoadExit.OfRouterChild(wasLoaded: true), "a", null);
+
+        Assert.Equal(
+            "The process of model 'a' ended unexpectedly: a crash, or killed from outside, perhaps by the kernel for lack of "
+            + "memory; see llama-server.log.",
+            failure.Error);
+    }
+
+    [Fact]
     public void Classify_loaded_model_is_not_blamed_for_the_errors_of_its_requests()
     {
         var failure = LoadFailureClassifier.Classify(
@@ -132,6 +143,37 @@ public class LoadFailureClassifierTests
 
         Assert.Equal(LoadFailureReason.Exited, failure.Reason);
         Assert.EndsWith("ended: srv  llama_server: the moon is wrong.", failure.Error);
+    }
+
+    [Fact]
+    public void Classify_loading_error_is_told_by_its_first_complaint()
+    {
+        // llama-server 0.7.0 with --cache-type-v q8_0 --flash-attn off.
+        var failure = LoadFailureClassifier.Classify(
+            [
+                "[1] 0.00.009.321 W load: no end of generation token",
+                "[1] 0.00.013.537 E llama_init_from_model: quantized V cache requires flash_attn to be enabled",
+                "[1] 0.00.013.644 E common_fit_params: encountered an error while trying to fit params to free device memory: "
+                    + "failed to create llama_context from model",
+                "[1] 0.00.014.837 E cmn  common_init_: failed to create context with model '/m/a.gguf'",
+                "[1] 0.00.014.840 I srv    operator(): operator(): cleaning up before exit...",
+                "[1] 0.00.015.236 E srv  llama_server: exiting due to model loading error",
+            ],
+            Exit, "a", "/m/a.gguf");
+
+        Assert.Equal(
+            (LoadFailureReason.Exited,
+                "The process of model 'a' ended: llama_init_from_model: quantized V cache requires flash_attn to be enabled."),
+            (failure.Reason, failure.Error));
+    }
+
+    [Fact]
+    public void Classify_loading_error_without_another_complaint_is_quoted_itself()
+    {
+        var failure = LoadFailureClassifier.Classify(
+            ["[1] 0.00.015.236 E srv  llama_server: exiting due to model loading error"], Exit, "a", "/m/a.gguf");
+
+        Assert.EndsWith("exiting due to model loading error.", failure.Error);
     }
 
     [Fact]

@@ -228,6 +228,17 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         Assert.Contains("There is no session \"two:x\"", errors);
     }
 
+    [Theory]
+    [InlineData("show")]
+    [InlineData("delete")]
+    [InlineData("export")]
+    public async Task Command_with_an_unknown_session_says_so_and_points_to_the_list(string command)
+    {
+        Assert.Equal(
+            (1, "", $"hotmodel: There is no session \"nope\". \"hotmodel sessions list\" shows them.{Environment.NewLine}"),
+            await Run(command, "nope"));
+    }
+
     [Fact]
     public async Task Command_without_a_proxy_says_so()
     {

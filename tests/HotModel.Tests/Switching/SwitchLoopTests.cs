@@ -52,6 +52,8 @@ public class SwitchLoopTests
         s.Advance(Config.Server.DrainTimeout);
 
         Assert.Equal("drain_timed_out", report.Result.Reason);
+        Assert.Contains("within 300 s", report.Result.Error);
+        Assert.Contains(" switch_drain_timeout_seconds", report.Result.Error);
         Assert.Equal("a", s.Backend.Loaded);
         Assert.Equal("a", waiting.Lease!.Model);
         Assert.False(running.Lease!.Aborted.IsCancellationRequested);
@@ -66,6 +68,9 @@ public class SwitchLoopTests
         var patient = s.Switch("b", drainTimeout: TimeSpan.FromSeconds(60));
         s.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal("drain_timed_out", hurried.Result.Reason);
+        Assert.Contains("within 1 s", hurried.Result.Error);
+        Assert.Contains(" drain_timeout_seconds of the request (--drain-timeout", hurried.Result.Error);
+        Assert.DoesNotContain("switch_drain_timeout_seconds", hurried.Result.Error);
         Assert.False(patient.IsCompleted);
         s.Do(() => running.Return());
         s.Finish();
@@ -222,6 +227,46 @@ public class SwitchLoopTests
         s.Advance(TimeSpan.FromSeconds(9));
         Assert.Equal(RefusalKind.QueueTimedOut, first.Refusal!.Kind);
         Assert.Equal(0, s.Loop.State.Waiting);
+    }
+
+    [Fact]
+    public void Request_that_is_rejected_learns_what_goes_on()
+    {
+        var config = Config with { Server = Config.Server with { DuringSwitch = DuringSwitch.Reject } };
+        var s = new SwitchSimulation(config, "a");
+        Rejected("The model 'a' is being loaded.");
+        s.Finish();
+
+        s.Do(s.Backend.Lose);
+        Rejected("The model 'a' was lost or did not load, and is being loaded again.", "scripted loss");
+        s.Finish();
+        s.Finish();
+
+        s.Switch("b");
+        Rejected("A switch to 'b' is going on.");
+        s.Finish();
+        s.Finish(succeed: false);
+        Rejected("The switch to 'b' failed, and 'a' is being loaded again.", "scripted failure");
+
+        void Rejected(string what, string? because = null)
+        {
+            var refusal = s.Arrive().Refusal!;
+            Assert.Equal(RefusalKind.Switching, refusal.Kind);
+            Assert.Equal(
+                $"{what} Try again, or set during_switch = \"wait\"."
+                + (because is null ? "" : $" The last failure: {because}"),
+                refusal.Message);
+        }
+    }
+
+    [Fact]
+    public void First_model_that_did_not_load_is_no_switch_to_nothing()
+    {
+        var config = Config with { Server = Config.Server with { DuringSwitch = DuringSwitch.Reject } };
+        var s = new SwitchSimulation(config, null);
+        s.Switch("b");
+        s.Finish(succeed: false);
+        Assert.StartsWith("No model is active", s.Arrive().Refusal!.Message);
     }
 
     [Fact]
