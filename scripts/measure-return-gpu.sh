@@ -14,8 +14,8 @@
 #   --rounds        2 if not given; each is one cold return, three warm ones and three of llama-server alone
 #
 # Needs dist/hotmodel (or HOTMODEL_EXECUTABLE) and a llama-server with a GPU backend on PATH (or HOTMODEL_LLAMA_SERVER);
-# no .NET, no curl. Beside it must lie lib.sh and returning.sh. Each round takes about ten loads of the model and, with
-# the filling of the conversation, two or three evaluations of it, for each cache type.
+# no .NET, no curl. Beside it must lie lib.sh and returning.sh. For each cache type a round takes some eight loads of
+# the model and an evaluation of the conversation; another load and evaluation come before the first.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/returning.sh"
@@ -40,7 +40,7 @@ folder='' served='' alone='' measured=''
 finish() {
   local status=$?
   returning_stop
-  [[ -n $measured || $status = 0 || -z $folder ]] || tail -n 5 "$folder"/*/log >&2 || true
+  [[ -n $measured || $status = 0 || -z $folder ]] || tail -n 5 "$folder"/*/log 2>/dev/null >&2 || true
   rm -rf "$folder"
 }
 trap finish EXIT
@@ -50,7 +50,7 @@ for type in ${types//,/ }; do
   started=$SECONDS
   returning_setup "${files[0]}" "${files[1]}" "$length" "$type" "$layers"
   returning_fill
-  returning_rounds "$rounds" 3 warm cold bare
+  returning_rounds "$rounds" 3
   ratio=$(awk -v c="$(median cold 1)" -v w="$(median warm 1)" 'BEGIN { printf "%.0f", c / w }')
   overhead=$(awk -v w="$(median warm 3)" -v b="$(median bare 3)" 'BEGIN { printf "%.2f", w / b }')
   awk -v o="$overhead" 'BEGIN { exit !(o <= 1.30) }' || missed=1

@@ -7,7 +7,8 @@
 #   prefill   there is no snapshot yet; hotmodel evaluates it ahead, and the question comes when it has
 #   bare      llama-server alone, with the command line that hotmodel gave it: its slot is restored, then asked
 #
-# They take no turns in one process, since never two of them run at once; a round starts each of them once.
+# warm and bare are compared closely, so they take turns one by one; the model is unloaded by hotmodel while llama-server
+# has it alone. cold and prefill are started anew for each of theirs.
 
 # shellcheck shell=bash
 # Bytes, not characters, are what Content-Length counts, and numbers have points.
@@ -16,7 +17,7 @@ export LC_ALL=C
 readonly conversation=measured
 readonly question=moli
 # An answer that is longer than a token adds nothing to the time of its first one.
-readonly answer_tokens=1
+readonly how='"stream":true,"max_tokens":1'
 
 # returning_setup MODEL OTHER TOKENS CACHE_TYPE GPU_LAYERS: also sets folder, which is the caller's to delete.
 returning_setup() {
@@ -28,16 +29,8 @@ returning_setup() {
   folder=$(mktemp -d)
   mkdir "$folder/results" "$folder/bare"
   served='' alone=''
-  write_config "$folder/check.toml" 10001 10002 true ''
+  write_config "$folder/check.toml" 10001 10002 true 0
   "$hotmodel" check --config "$folder/check.toml" >/dev/null || fail "$hotmodel does not take the configuration"
-  knows_prefill=
-  prefill_off='prefill_ahead_seconds = 0'
-  write_config "$folder/check.toml" 10001 10002 true "$prefill_off"
-  if "$hotmodel" check --config "$folder/check.toml" >/dev/null 2>&1; then
-    knows_prefill=yes
-  else
-    prefill_off=
-  fi
 }
 
 returning_stop() {
@@ -47,7 +40,7 @@ returning_stop() {
   served='' alone=''
 }
 
-# write_config FILE PORT ROUTER_PORT SNAPSHOTS PREFILL_LINE
+# write_config FILE PORT ROUTER_PORT SNAPSHOTS PREFILL_SECONDS
 write_config() {
   cat >"$1" <<TOML
 [server]
@@ -58,7 +51,7 @@ $( ((gpu_layers == 0)) || echo 'gpu_settle_timeout_seconds = 20')
 [snapshots]
 enabled = $4
 max_bytes = 34359738368
-$5
+prefill_ahead_seconds = $5
 [llama]
 binary = "$server"
 [router]
@@ -76,7 +69,7 @@ gpu_layers = $gpu_layers
 TOML
 }
 
-# serve SIDE SNAPSHOTS PREFILL_LINE: a hotmodel in the folder of the side. Sets served and port.
+# serve SIDE SNAPSHOTS PREFILL_SECONDS: a hotmodel in the folder of the side. Sets served and port.
 serve() {
   local place=$folder/$1 router_port
   mkdir -p "$place"
@@ -156,7 +149,7 @@ ask() {
 
 # ask_on PORT: the conversation goes on, by hotmodel.
 ask_on() {
-  ask "$1" "{\"session_id\":\"$conversation\",\"stream\":true,\"max_tokens\":$answer_tokens,\"messages\":[$(message "$question")]}"
+  ask "$1" "{\"session_id\":\"$conversation\",$how,\"messages\":[$(message "$question")]}"
 }
 
 message() { echo "{\"role\":\"user\",\"content\":\"$1\"}"; }
@@ -185,23 +178,20 @@ words() {
 # Fills the conversation by a chat and leaves the state of just after the switch away, from which all sides begin.
 returning_fill() {
   local text count sample=500
-  serve template true "$prefill_off"
+  serve template true 0
   switch_to measured
   http POST "$port" /tokenize "{\"content\":\"$(words $sample)\"}" || fail "/tokenize: $reply"
   count=${reply//[^,]/}
   text=$(words $((tokens * sample / (${#count} + 1))))
-  ask "$port" "{\"session_id\":\"$conversation\",\"stream\":true,\"max_tokens\":$answer_tokens,\"messages\":[$(message "$text")]}"
+  ask "$port" "{\"session_id\":\"$conversation\",$how,\"messages\":[$(message "$text")]}"
   filled=$((evaluated + cached))
   echo "filled: $filled tokens in $(seconds "$first_us") s" >&2
   find_command_line
   http GET "$port" "/admin/sessions/$conversation/export?format=jsonl" || fail "the export: $reply"
   history=$(sed -n 's/^[^{]*{[^{]*"message":\(.*\)}$/\1/p' <<<"$reply" | paste -sd, -)
-  switch_to other
-  local saved
-  saved=$(object saved "$report")
-  [[ -n $saved ]] || fail "nothing was saved: $report"
-  snapshot_bytes=$(number bytes "$saved")
-  number seconds "$saved" >>"$folder/results/save"
+  go_away
+  snapshot_bytes=$(number bytes "$(object saved "$report")")
+  [[ -n $snapshot_bytes ]] || fail "nothing was saved: $report"
   stop_serving
   local files=("$folder"/template/state/snapshots/*.slot)
   for file in "${files[@]}"; do
@@ -232,12 +222,16 @@ copy_state() {
   [[ -n ${2:-} ]] || rm -f "$folder/$1"/state/snapshots/*
 }
 
+go_away() {
+  switch_to other
+  number seconds "$(object saved "$report")" >>"$folder/results/save"
+}
+
 # come_back SIDE [COMMAND]: away and back, then the question; adds a line to the results of the side. The command comes
 # between the switch back and the question.
 come_back() {
   local side=$1 asked back restored
-  switch_to other
-  number seconds "$(object saved "$report")" >>"$folder/results/save"
+  go_away
   microseconds
   asked=$now
   switch_to measured
@@ -263,29 +257,32 @@ record() {
 is_warm() { ((cached > filled * 9 / 10)) || fail "$1: only $cached of $filled tokens were there"; }
 is_cold() { ((evaluated > filled * 9 / 10)) || fail "$1: $cached of $filled tokens were there already"; }
 
-# measure_warm TIMES
-measure_warm() {
+# measure_close TIMES: warm and bare.
+measure_close() {
+  local i
   [[ -d $folder/warm ]] || copy_state warm snapshots
-  serve warm true "$prefill_off"
+  serve warm true 0
   for ((i = 0; i < $1; i++)); do
+    ((i % 2 == 0)) || measure_bare
     come_back warm
     is_warm warm
+    go_away
+    ((i % 2 == 1)) || measure_bare
   done
   stop_serving
 }
 
 measure_cold() {
   copy_state cold
-  serve cold false "$prefill_off"
+  serve cold false 0
   come_back cold
   is_cold cold
   stop_serving
 }
 
 measure_prefill() {
-  [[ -n $knows_prefill ]] || return 0
   copy_state prefill
-  serve prefill true 'prefill_ahead_seconds = 600'
+  serve prefill true 600
   come_back prefill await_prefill
   is_warm prefill
   stop_serving
@@ -305,48 +302,44 @@ await_prefill() {
   until_true 10 prefill_has_begun || fail "prefill ahead finds nothing to do"
   until_true 600 prefill_is_over || fail "prefill ahead has not ended in 600 s"
   [[ $reply_state = done ]] || fail "prefill ahead: $reply_state"
+  number seconds "$(object prefill_ahead "$reply")" >>"$folder/results/ahead"
 }
 
-# measure_bare TIMES: each with a server of its own, as hotmodel's has just been loaded too.
+# With a server of its own each time, as hotmodel's has just been loaded too.
 measure_bare() {
-  local body arguments start restored
-  body="{\"stream\":true,\"max_tokens\":$answer_tokens,\"messages\":[$history,$(message "$question")]}"
-  for ((i = 0; i < $1; i++)); do
-    read -r bare_port < <(free_ports 1)
-    arguments=("${command_line[@]:1}")
-    for ((a = 0; a + 1 < ${#arguments[@]}; a++)); do
-      case ${arguments[a]} in
-        --port) arguments[a + 1]=$bare_port ;;
-        --slot-save-path) arguments[a + 1]=$folder/bare ;;
-      esac
-    done
-    "$server" "${arguments[@]}" >"$folder/bare.log" 2>&1 &
-    alone=$!
-    until_true 120 http GET "$bare_port" /health 2>/dev/null || fail "llama-server: $(tail -5 "$folder/bare.log")"
-    microseconds
-    start=$now
-    http POST "$bare_port" '/slots/0?action=restore' '{"filename":"slot.bin"}' || fail "restore: $reply"
-    microseconds
-    restored=$((now - start))
-    ask "$bare_port" "$body"
-    record bare "$(seconds $restored)" $((restored + first_us))
-    is_warm bare
-    stop_process "$alone" 20
-    alone=
+  local body arguments bare_port start restored a
+  body="{$how,\"messages\":[$history,$(message "$question")]}"
+  read -r bare_port < <(free_ports 1)
+  arguments=("${command_line[@]:1}")
+  for ((a = 0; a + 1 < ${#arguments[@]}; a++)); do
+    case ${arguments[a]} in
+      --port) arguments[a + 1]=$bare_port ;;
+      --slot-save-path) arguments[a + 1]=$folder/bare ;;
+    esac
   done
+  "$server" "${arguments[@]}" >"$folder/bare/log" 2>&1 &
+  alone=$!
+  until_true 120 http GET "$bare_port" /health 2>/dev/null || fail "llama-server alone did not start"
+  microseconds
+  start=$now
+  http POST "$bare_port" '/slots/0?action=restore' '{"filename":"slot.bin"}' || fail "restore: $reply"
+  microseconds
+  restored=$((now - start))
+  ask "$bare_port" "$body"
+  record bare "$(seconds $restored)" $((restored + first_us))
+  is_warm bare
+  stop_process "$alone" 20
+  alone=
 }
 
-# returning_rounds ROUNDS TIMES SIDE…: TIMES of those that take moments, once the others, in each round another one first.
+# returning_rounds ROUNDS TIMES [prefill]: TIMES of what takes moments, once the rest; in each round another one first.
 returning_rounds() {
-  local rounds=$1 times=$2 round turn
-  shift 2
-  local sides=("$@")
-  for ((round = 0; round < rounds; round++)); do
-    for ((turn = round; turn < round + $#; turn++)); do
-      case ${sides[turn % $#]} in
-        warm) measure_warm "$times" ;;
+  local round turn sides=(close cold ${3:+prefill})
+  for ((round = 0; round < $1; round++)); do
+    for ((turn = round; turn < round + ${#sides[@]}; turn++)); do
+      case ${sides[turn % ${#sides[@]}]} in
+        close) measure_close "$2" ;;
         cold) measure_cold ;;
-        bare) measure_bare "$times" ;;
         prefill) measure_prefill ;;
       esac
     done
