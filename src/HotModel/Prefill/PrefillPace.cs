@@ -8,6 +8,11 @@ internal sealed class PrefillPace
     public const int LeastTokens = 32;
     /// <summary>llama-server's batch (its --batch-size, by default): longer pieces are no faster.</summary>
     private const int MostTokens = 2048;
+    private const double Gain = 1.5;
+    /// <summary>Where even the least takes longer than a moment.</summary>
+    private const int SlowTokens = 256;
+
+    private double lastRate;
 
     public int Tokens { get; private set; } = LeastTokens;
 
@@ -17,8 +22,19 @@ internal sealed class PrefillPace
     {
         if (evaluated <= 0 || seconds <= 0)
             return;
-        var fitting = Math.Clamp(evaluated / seconds * PieceSeconds, LeastTokens, MostTokens);
-        // Halfway, and at most to the double: one piece that was slow or fast by chance says little.
-        Tokens = (int)Math.Min((Tokens + fitting) / 2, Tokens * 2);
+        var rate = evaluated / seconds;
+        var fitting = rate * PieceSeconds;
+        if (fitting >= LeastTokens)
+        {
+            // Halfway, and at most to the double: one piece that was slow or fast by chance says little.
+            Tokens = (int)Math.Min((Tokens + Math.Min(fitting, MostTokens)) / 2, Tokens * 2);
+        }
+        else
+        {
+            // Where other work is on the cores a piece may cost most of its time whatever its size: larger ones are tried, as
+            // long as they gain.
+            Tokens = Tokens > LeastTokens && rate < lastRate * Gain ? LeastTokens : Math.Min(Tokens * 2, SlowTokens);
+        }
+        lastRate = rate;
     }
 }

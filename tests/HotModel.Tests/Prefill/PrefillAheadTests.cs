@@ -128,11 +128,11 @@ public sealed class PrefillAheadTests
     public async Task Time_is_bounded()
     {
         await using var scene = await TalkedAsync();
-        scene.PieceTime = TimeSpan.FromSeconds(200);
+        scene.PieceTime = TimeSpan.FromSeconds(301);
         await scene.LoadAsync();
-        Assert.Equal([32, 64], await scene.RestAsync());
+        Assert.Equal([32], await scene.RestAsync());
         Assert.Equal(
-            new PrefillStatus(PrefillState.Stopped, "talk", 64, 70, 64, 400), scene.Ahead.Status);
+            new PrefillStatus(PrefillState.Stopped, "talk", 32, 70, 32, 301), scene.Ahead.Status);
     }
 
     [Fact]

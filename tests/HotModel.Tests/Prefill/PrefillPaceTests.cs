@@ -6,7 +6,6 @@ public sealed class PrefillPaceTests
 {
     [Theory]
     [InlineData(500, 100)] // A fifth of a second each.
-    [InlineData(10, 32)]   // Slow: the least.
     [InlineData(1_000_000, 2048)]
     public void Pieces_come_to_take_a_moment(double tokensPerSecond, int tokens)
     {
@@ -15,6 +14,33 @@ public sealed class PrefillPaceTests
         for (var i = 0; i < 30; i++)
             pace.Learn(pace.Tokens, pace.Tokens / tokensPerSecond);
         Assert.InRange(pace.Tokens, tokens - 2, tokens);
+    }
+
+    [Fact]
+    public void Slow_model_has_short_pieces()
+    {
+        var pace = new PrefillPace();
+        for (var i = 0; i < 30; i++)
+        {
+            pace.Learn(pace.Tokens, pace.Tokens / 10.0);
+            Assert.InRange(pace.Tokens, 32, 64);
+        }
+    }
+
+    [Fact]
+    public void Pieces_that_cost_the_same_whatever_their_size_become_larger()
+    {
+        var pace = new PrefillPace();
+        var (tokens, seconds) = (0, 0.0);
+        while (tokens < 10_000)
+        {
+            var took = 0.6 + (pace.Tokens / 1000.0);
+            tokens += pace.Tokens;
+            seconds += took;
+            pace.Learn(pace.Tokens, took);
+        }
+        // The least would make 51 tokens/s.
+        Assert.InRange(tokens / seconds, 100, 300);
     }
 
     [Fact]
