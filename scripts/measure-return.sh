@@ -85,11 +85,15 @@ echo "| saved by the switch away, median of $(count save) | $(median save 1) s |
 echo "| restored by the switch back, median of $(count warm) | $(median warm 2) s |"
 echo "| restored by llama-server alone, median of $(count bare) | $(median bare 2) s |"
 echo
-echo "Evaluating ahead took $(median ahead 1) s, median of $(count ahead)."
+echo "Evaluating ahead took $(median ahead 1) s, median of $(count ahead). First token of another conversation's short"
+echo "question: $(median middle 1) s in the middle of it, $(median quiet 1) s without, medians of $(count middle)."
 echo
 
 ratio=$(awk -v c="$(median cold 1)" -v w="$(median warm 1)" 'BEGIN { printf "%.1f", c / w }')
 overhead=$(awk -v w="$(median warm 3)" -v b="$(median bare 3)" 'BEGIN { printf "%.2f", w / b }')
+delay=$(awk -v m="$(median middle 1)" -v q="$(median quiet 1)" 'BEGIN { printf "%.3f", m - q }')
+# By the speed of the cold side; 2048 tokens are llama-server's batch.
+batch=$(awk -v s="$(median cold 1)" -v t="$(median cold 5)" 'BEGIN { printf "%.3f", s / t * 2048 }')
 missed=0
 goals=()
 # goal NAME TEXT VALUE WORD LIMIT: WORD is "least" or "most".
@@ -108,6 +112,7 @@ else
   echo "| first token: cold / warm | $ratio | at least 100, from 5,000 tokens on | |"
 fi
 goal warm_to_bare "restore + first token: warm / llama-server alone" "$overhead" most 1.30
+goal delay "a question in the middle of evaluating ahead waits longer, s (one batch of 2048 tokens)" "$delay" most "$batch"
 
 # json_side SIDE: back_seconds of prefill has the wait for it in it.
 json_side() {
@@ -120,7 +125,7 @@ json_side() {
 if [[ -n $json ]]; then
   {
     echo -n "{\"tokens\":$filled,\"snapshot_bytes\":$snapshot_bytes,\"save_seconds\":[$(paste -sd, "$folder/results/save")]"
-    for side in warm cold bare prefill; do
+    for side in warm cold bare prefill middle quiet; do
       echo -n ",\"$side\":{$(json_side "$side")}"
     done
     echo -n ",\"ahead_seconds\":[$(paste -sd, "$folder/results/ahead")]"

@@ -4,7 +4,8 @@
 # One conversation is filled through hotmodel and goes on four ways (the sides), each from the same state:
 #   warm      its snapshot is restored by the switch back
 #   cold      snapshots are off: it is evaluated again
-#   prefill   there is no snapshot yet; hotmodel evaluates it ahead, and the question comes when it has
+#   prefill   there is no snapshot yet; hotmodel evaluates it ahead, and the question comes when it has. Beside it
+#             another conversation's question, in the middle of that (middle) and after it (quiet)
 #   bare      llama-server alone, with the command line that hotmodel gave it: its slot is restored, then asked
 #
 # warm and bare are compared closely, so they take turns one by one; the model is unloaded by hotmodel while llama-server
@@ -286,6 +287,31 @@ measure_prefill() {
   come_back prefill await_prefill
   is_warm prefill
   stop_serving
+  measure_middle
+}
+
+# A short question of another conversation while hotmodel evaluates ahead, and another one when it no longer does.
+measure_middle() {
+  copy_state prefill
+  serve prefill true 600
+  switch_to measured
+  until_true 60 prefill_is_in_the_middle || fail "prefill ahead does not begin"
+  ask_anew middle
+  prefill_state
+  [[ $reply_state != done ]] || fail "prefill ahead was over before the question came"
+  ask_anew quiet
+  stop_serving
+}
+
+prefill_is_in_the_middle() {
+  prefill_state
+  (($(number evaluated_tokens "$(object prefill_ahead "$reply")") > filled / 4))
+}
+
+# ask_anew SIDE: a conversation of its own.
+ask_anew() {
+  ask "$port" "{\"session_id\":\"$1\",$how,\"messages\":[$(message "$1 $question")]}"
+  record "$1" 0 "$first_us"
 }
 
 # prefill_state: its word for how far it is, in reply_state.
