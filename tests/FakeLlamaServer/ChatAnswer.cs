@@ -7,21 +7,26 @@ namespace FakeLlamaServer;
 internal sealed class ChatAnswer
 {
     private const int DefaultWords = 8;
+    private const int PromptTokens = 10;
     private static long lastId;
 
     private readonly JsonObject request;
     private readonly string model;
+    private readonly int cachedTokens;
     private readonly string id = string.Create(CultureInfo.InvariantCulture, $"chatcmpl-{Interlocked.Increment(ref lastId)}");
     private readonly long created = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
 
-    public ChatAnswer(JsonObject request, string model)
+    public ChatAnswer(JsonObject request, string model, int cachedTokens)
     {
         this.request = request;
         this.model = model;
+        this.cachedTokens = cachedTokens;
         Words = (int?)request["max_tokens"] ?? (int?)request["max_completion_tokens"] ?? DefaultWords;
     }
 
     public int Words { get; }
+    /// <summary>What the slot holds after it: the last token is not evaluated.</summary>
+    public int HeldTokens => cachedTokens + PromptTokens + Words - 1;
     public bool IsStream => (bool?)request["stream"] ?? false;
     private bool IsToolCall => request["tools"] is JsonArray { Count: > 0 } && (string?)request["tool_choice"] == "required";
 
@@ -124,14 +129,14 @@ internal sealed class ChatAnswer
     private JsonObject Usage() => new()
     {
         ["completion_tokens"] = Words,
-        ["prompt_tokens"] = 10,
-        ["total_tokens"] = 10 + Words,
+        ["prompt_tokens"] = PromptTokens,
+        ["total_tokens"] = PromptTokens + Words,
     };
 
     private JsonObject Timings() => new()
     {
-        ["cache_n"] = 0,
-        ["prompt_n"] = 10,
+        ["cache_n"] = cachedTokens,
+        ["prompt_n"] = PromptTokens,
         ["prompt_ms"] = 1.0,
         ["predicted_n"] = Words,
         ["predicted_ms"] = 1.0,

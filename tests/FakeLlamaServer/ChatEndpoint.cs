@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace FakeLlamaServer;
 
 /// <summary>POST /v1/chat/completions, in the router and in process mode.</summary>
@@ -11,15 +9,14 @@ internal static class ChatEndpoint
     private static readonly TimeSpan TimeForReading = TimeSpan.FromMilliseconds(200);
 
     /// <param name="context">The request.</param>
-    /// <param name="request">Its body.</param>
-    /// <param name="model">Whose words and faults.</param>
+    /// <param name="answer">To its body.</param>
+    /// <param name="model">Whose faults.</param>
     /// <param name="faults">What goes wrong.</param>
     /// <param name="kill">Ends the model's process.</param>
     /// <param name="ended">Cancelled when the model's process ends.</param>
     public static async Task AnswerAsync(
-        HttpContext context, JsonObject request, string model, Faults faults, Action kill, CancellationToken ended)
+        HttpContext context, ChatAnswer answer, string model, Faults faults, Action kill, CancellationToken ended)
     {
-        var answer = new ChatAnswer(request, model);
         var delay = TimeSpan.FromMilliseconds(faults.TakeNumber("stream-delay", model) ?? 0);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ended);
         try

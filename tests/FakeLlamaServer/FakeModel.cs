@@ -13,6 +13,8 @@ internal sealed class FakeModel(string id, string path)
     public int? ExitCode { get; set; }
     public bool Failed { get; set; }
     public int InFlight { get; set; }
+    /// <summary>In its only slot.</summary>
+    public int HeldTokens { get; set; }
     /// <summary>Stands for the model's process: something with a pid that can be killed, and ends when the router does.</summary>
     public Process? Child { get; set; }
     /// <summary>Cancelled when the model's process ends, asked or not.</summary>

@@ -15,6 +15,8 @@ internal sealed record FakeOptions
     public string? ApiKey { get; private init; } = Environment.GetEnvironmentVariable("LLAMA_API_KEY");
     /// <summary>Set where answers are bytes of files in this folder, see <see cref="Script"/>.</summary>
     public string? ScriptFolder { get; private init; }
+    /// <summary>Where slots are saved; without it that is refused.</summary>
+    public string? SlotFolder { get; private init; }
     public string? LogPath { get; private init; } = Environment.GetEnvironmentVariable("FAKE_LOG");
     public Faults Faults { get; private init; } = new(Environment.GetEnvironmentVariable("FAKE_FAULTS"));
 
@@ -34,6 +36,7 @@ internal sealed record FakeOptions
                 "-a" or "--alias" => options with { Alias = value },
                 "--api-key" => options with { ApiKey = value },
                 "--scripts" => options with { ScriptFolder = value },
+                "--slot-save-path" => options with { SlotFolder = value },
                 "--fault" => options with { Faults = new Faults(value) },
                 "--fake-log" => options with { LogPath = value },
                 _ => options,

@@ -111,6 +111,13 @@ internal sealed class FakeRouter
             model.InFlight--;
     }
 
+    /// <summary>What the model's slot has in it now.</summary>
+    public void Hold(FakeModel model, int tokens)
+    {
+        lock (gate)
+            model.HeldTokens = tokens;
+    }
+
     /// <summary>As when the kernel kills it.</summary>
     public void KillChild(FakeModel model) => End(model, exitCode: 1);
 
@@ -129,6 +136,7 @@ internal sealed class FakeRouter
         model.ExitCode = null;
         model.Failed = false;
         model.Stopping = false;
+        model.HeldTokens = 0;
         model.Ended = new CancellationTokenSource();
         model.Child = StartStandIn(model);
         Events.Publish(model.Id, "model_status", new JsonObject { ["status"] = "loading" });

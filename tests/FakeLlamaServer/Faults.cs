@@ -10,7 +10,8 @@ namespace FakeLlamaServer;
 /// load-hangs · load-slow=MS · load-fails=STDERR · dies-while-loading (the model's process) ·
 /// router-dies-while-loading · unload-hangs · dies-while-unloading (the router) · reports-failed-after-clean-unload ·
 /// no-sse · sse-stalls · sse-old-shape · stream-stalls · stream-reset-after=CHUNKS · proxy-error-in-stream ·
-/// stream-delay=MS · die-on-chat (the model's process) · ignore-sigterm
+/// stream-delay=MS · die-on-chat (the model's process) · ignore-sigterm · build=NAME (what /props says) ·
+/// save-slow=MS · save-hangs · save-fails · restore-hangs · restore-fails (of a slot's file)
 /// </remarks>
 internal sealed class Faults(string? list)
 {

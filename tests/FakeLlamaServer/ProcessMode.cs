@@ -34,7 +34,7 @@ internal static class ProcessMode
 
         app.MapGet("/health", WhenLoaded(context => Replies.Json(context, new JsonObject { ["status"] = "ok" })));
         app.MapGet("/props", WhenLoaded(context => Replies.Json(context, new JsonObject { ["model_path"] = path })));
-        app.MapGet("/slots", WhenLoaded(context => PromptEndpoints.Slots(context, inFlight)));
+        app.MapGet("/slots", WhenLoaded(context => PromptEndpoints.Slots(context, inFlight, heldTokens: 0)));
         app.MapGet("/v1/models", WhenLoaded(context => Replies.Json(context, new JsonObject
         {
             ["object"] = "list",
@@ -52,7 +52,7 @@ internal static class ProcessMode
             {
                 var request = await JsonBody.ReadAsync(context) ?? [];
                 await ChatEndpoint.AnswerAsync(
-                    context, request, model, options.Faults, () => Exit(null), CancellationToken.None);
+                    context, new ChatAnswer(request, model, cachedTokens: 0), model, options.Faults, () => Exit(null), CancellationToken.None);
             }
             finally
             {

@@ -19,9 +19,14 @@ internal static class PromptEndpoints
         return Replies.Json(context, new JsonObject { ["tokens"] = tokens });
     }
 
-    public static Task Slots(HttpContext context, int inFlight)
+    public static Task Slots(HttpContext context, int inFlight, int heldTokens)
     {
-        var slot = new JsonObject { ["id"] = 0, ["is_processing"] = inFlight > 0 };
+        var slot = new JsonObject
+        {
+            ["id"] = 0,
+            ["is_processing"] = inFlight > 0,
+            ["n_prompt_tokens"] = heldTokens,
+        };
         return Replies.Json(context, new JsonArray(slot));
     }
 }

@@ -8,13 +8,15 @@ internal static class RouterMode
     public static void Map(WebApplication app, FakeOptions options, ControlLog log, FakeRouter router)
     {
         app.MapGet("/health", context => Replies.Json(context, new JsonObject { ["status"] = "ok" }));
-        app.MapGet("/props", context => Replies.Json(context, new JsonObject
-        {
-            ["role"] = "router",
-            ["max_instances"] = 1,
-            ["models_autoload"] = false,
-            ["build_info"] = "b11669-fake",
-        }));
+        app.MapGet("/props", context => context.Request.Query.ContainsKey("model")
+            ? ModelPropsAsync(context, options, router)
+            : Replies.Json(context, new JsonObject
+            {
+                ["role"] = "router",
+                ["max_instances"] = 1,
+                ["models_autoload"] = false,
+                ["build_info"] = Build(options),
+            }));
         app.MapGet("/models", router.ListAsync);
         app.MapGet("/v1/models", router.ListAsync);
         app.MapGet("/models/sse", router.Events.StreamAsync);
@@ -24,6 +26,24 @@ internal static class RouterMode
         app.MapPost("/apply-template", context => ForModel(context, router, PromptEndpoints.ApplyTemplate));
         app.MapPost("/tokenize", context => ForModel(context, router, PromptEndpoints.Tokenize));
         app.MapGet("/slots", context => SlotsAsync(context, router));
+        app.MapPost("/slots/0", new SlotFiles(options, log, router).ActAsync);
+    }
+
+    private static string Build(FakeOptions options) => options.Faults.TakeValue("build") ?? "b11669-fake";
+
+    private static async Task ModelPropsAsync(HttpContext context, FakeOptions options, FakeRouter router)
+    {
+        if (await router.EnterAsync(context, context.Request.Query["model"]) is not { } model)
+            return;
+        router.Leave(model);
+        await Replies.Json(context, new JsonObject
+        {
+            ["default_generation_settings"] = new JsonObject { ["n_ctx"] = 4096 },
+            ["total_slots"] = 1,
+            ["model_path"] = model.Path,
+            ["chat_template"] = "fake",
+            ["build_info"] = Build(options),
+        });
     }
 
     private static async Task ChatAsync(HttpContext context, FakeOptions options, ControlLog log, FakeRouter router)
@@ -38,8 +58,10 @@ internal static class RouterMode
         log.Write("chat", model.Id);
         try
         {
+            var answer = new ChatAnswer(request, model.Id, model.HeldTokens);
+            router.Hold(model, answer.HeldTokens);
             await ChatEndpoint.AnswerAsync(
-                context, request, model.Id, options.Faults, () => router.KillChild(model), model.Ended.Token);
+                context, answer, model.Id, options.Faults, () => router.KillChild(model), model.Ended.Token);
         }
         finally
         {
@@ -62,6 +84,6 @@ internal static class RouterMode
         if (await router.EnterAsync(context, context.Request.Query["model"]) is not { } model)
             return;
         router.Leave(model);
-        await PromptEndpoints.Slots(context, model.InFlight);
+        await PromptEndpoints.Slots(context, model.InFlight, model.HeldTokens);
     }
 }

@@ -6,9 +6,10 @@ namespace HotModel.Sessions;
 /// <param name="File">Its name in the folder of snapshots.</param>
 /// <param name="Fingerprint">Of the passport under which it is valid.</param>
 /// <param name="History">Of the messages that it covers.</param>
+/// <param name="ChangedTicks">When it was written, as the file system tells it.</param>
 internal sealed record StoredSnapshot(
     string File, long SessionKey, string Model, string Fingerprint, string ModelAndBuild, MessageHash History,
-    int Tokens, long Bytes);
+    int Tokens, long Bytes, long ChangedTicks);
 
 /// <summary>Which slot files there are. They go with their sessions, whichever way these go.</summary>
 internal sealed partial class SessionStore
@@ -18,11 +19,12 @@ internal sealed partial class SessionStore
     private sealed class SnapshotStatements(Func<string, int, StoreStatement> statement)
     {
         private const string Columns =
-            "SELECT file, session, model, fingerprint, model_and_build, history, tokens, bytes FROM snapshots ";
+            "SELECT file, session, model, fingerprint, model_and_build, history, tokens, bytes, changed "
+            + "FROM snapshots ";
 
         public StoreStatement Insert { get; } = statement(
-            "INSERT INTO snapshots (file, session, model, fingerprint, model_and_build, history, tokens, bytes, created, "
-            + "used, boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)", 10);
+            "INSERT INTO snapshots (file, session, model, fingerprint, model_and_build, history, tokens, bytes, changed, "
+            + "created, used, boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)", 11);
 
         public StoreStatement Find { get; } = statement(Columns + "WHERE session = $1 AND fingerprint = $2", 2);
         public StoreStatement ByUse { get; } = statement(Columns + "ORDER BY used, created, file", 0);
@@ -81,7 +83,8 @@ internal sealed partial class SessionStore
                     snapshots.Delete.Run(replaced);
                 snapshots.Insert.Run(
                     snapshot.File, snapshot.SessionKey, snapshot.Model, snapshot.Fingerprint, snapshot.ModelAndBuild,
-                    snapshot.History.ToBytes(), snapshot.Tokens, snapshot.Bytes, Now(), boot);
+                    snapshot.History.ToBytes(), snapshot.Tokens, snapshot.Bytes, snapshot.ChangedTicks,
+                    Now(), boot);
             });
             if (error is null && isDeleted)
                 return "The session was deleted.";
@@ -200,5 +203,6 @@ internal sealed partial class SessionStore
 
     private static StoredSnapshot ReadSnapshot(SqliteDataReader row) => new(
         row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetString(3), row.GetString(4),
-        MessageHash.FromBytes(row.GetFieldValue<byte[]>(5)), (int)row.GetInt64(6), row.GetInt64(7));
+        MessageHash.FromBytes(row.GetFieldValue<byte[]>(5)), (int)row.GetInt64(6), row.GetInt64(7),
+        row.GetInt64(8));
 }

@@ -64,6 +64,10 @@ internal static class StoreSchema
             created INTEGER NOT NULL
         ) WITHOUT ROWID;
         """,
+        // changed: of a file of which it is not known no file has the time, so such files are deleted.
+        """
+        ALTER TABLE snapshots ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+        """,
     ];
 
     /// <summary>Brings the file to the newest version, one transaction a step.</summary>

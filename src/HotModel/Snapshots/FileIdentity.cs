@@ -5,13 +5,13 @@ namespace HotModel.Snapshots;
 
 /// <summary>
 /// Tells files apart that are too large to be read whole: by size, time of the last change, and a hash of the beginning
-/// and of samples spread over the rest.
+/// and of samples spread over all of it.
 /// </summary>
 /// <remarks>
 /// The beginning holds the metadata and the table of tensors of a GGUF. The vocabulary makes most of it: 250,000 tokens
 /// with their merges come to about 12 MB, so 16 MiB hold what there is today. Two trainings of one architecture differ
 /// in every tensor, so any sample tells them apart. What goes unnoticed is a change of some bytes between the samples
-/// that keeps the size and puts the old time back.
+/// that keeps the size and the time.
 /// </remarks>
 internal sealed class FileIdentity
 {
@@ -19,10 +19,11 @@ internal sealed class FileIdentity
     private const int Samples = 32;
     private const int SampleBytes = 64 << 10;
 
-    // As many as there are model files in the configuration. One that is remembered costs no reading.
+    // As many as there are model files in the configuration.
     private readonly ConcurrentDictionary<string, Known> known = new(StringComparer.Ordinal);
 
-    private readonly record struct Known(long Bytes, long ChangedTicks, string Hash);
+    /// <param name="Head">Hash of the beginning, which makes most of the reading.</param>
+    private readonly record struct Known(long Bytes, long ChangedTicks, string Head);
 
     /// <returns>Null where one of the files cannot be read.</returns>
     public string? Of(IEnumerable<string> paths)
@@ -30,14 +31,13 @@ internal sealed class FileIdentity
         var all = new HashInput();
         foreach (var path in paths)
         {
-            if (Of(path) is not { } one)
+            if (!AddTo(all, path))
                 return null;
-            all.Add(one.Bytes).Add(one.ChangedTicks).Add(one.Hash);
         }
         return all.Hex();
     }
 
-    private Known? Of(string path)
+    private bool AddTo(HashInput all, string path)
     {
         try
         {
@@ -45,30 +45,31 @@ internal sealed class FileIdentity
             using var file = File.OpenHandle(path, options: FileOptions.RandomAccess);
             var bytes = RandomAccess.GetLength(file);
             var changed = File.GetLastWriteTimeUtc(file).Ticks;
-            if (known.TryGetValue(path, out var before) && before.Bytes == bytes && before.ChangedTicks == changed)
-                return before;
-            return known[path] = new Known(bytes, changed, Hash(file, bytes));
+            if (!known.TryGetValue(path, out var one) || one.Bytes != bytes || one.ChangedTicks != changed)
+                one = known[path] = new Known(bytes, changed, Head(file, bytes));
+            all.Add(one.Bytes).Add(one.ChangedTicks).Add(one.Head);
+            AddSamples(all, file, bytes);
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            return null;
+            return false;
         }
     }
 
-    private static string Hash(SafeFileHandle file, long bytes)
+    private static string Head(SafeFileHandle file, long bytes) =>
+        new HashInput().Add(Read(file, new byte[(int)Math.Min(HeadBytes, bytes)], 0)).Hex();
+
+    /// <summary>Read every time: all files of an image or a store may have one time, and two trainings one size.</summary>
+    private static void AddSamples(HashInput all, SafeFileHandle file, long bytes)
     {
-        var hash = new HashInput();
-        var buffer = new byte[(int)Math.Min(HeadBytes, bytes)];
-        hash.Add(Read(file, buffer, 0));
-        // Where the samples would overlap, the rest is small and they are all of it.
-        var rest = bytes - buffer.Length;
-        var step = Math.Max(SampleBytes, rest / Samples);
         var sample = new byte[SampleBytes];
-        for (long at = buffer.Length; at < bytes; at += step)
-            hash.Add(Read(file, sample, at));
+        // Where the samples would overlap, the file is small and they are all of it.
+        var step = Math.Max(SampleBytes, bytes / Samples);
+        for (var at = 0L; at < bytes; at += step)
+            all.Add(Read(file, sample, at));
         // The last tensor's end, which a copy that broke off and was padded lacks.
-        hash.Add(Read(file, sample, Math.Max(0, bytes - SampleBytes)));
-        return hash.Hex();
+        all.Add(Read(file, sample, Math.Max(0, bytes - SampleBytes)));
     }
 
     private static ReadOnlySpan<byte> Read(SafeFileHandle file, byte[] buffer, long at)

@@ -21,12 +21,15 @@ internal sealed class SnapshotFolder(string path)
 
     public string PathOf(string file) => Path.Join(path, file);
 
-    /// <summary>Null where there is no such file.</summary>
-    public long? BytesOf(string file)
+    /// <summary>Size and time of the last change. Null where there is no such file.</summary>
+    public (long Bytes, long ChangedTicks)? Look(string file)
     {
         var info = new FileInfo(PathOf(file));
-        return info.Exists ? info.Length : null;
+        return info.Exists ? (info.Length, info.LastWriteTimeUtc.Ticks) : null;
     }
+
+    /// <summary>Nobody has touched it: llama-server restores whatever else has a head that it knows.</summary>
+    public bool IsAsSaved(StoredSnapshot snapshot) => Look(snapshot.File) == (snapshot.Bytes, snapshot.ChangedTicks);
 
     public string Location => path;
 

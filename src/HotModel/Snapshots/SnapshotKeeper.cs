@@ -225,12 +225,13 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         if (!reply.IsOk)
             return Refused(passport, reply);
         // Not every build reports a full disk: the size of the file decides.
-        if (SlotAnswers.Saved(reply.Body) is not { Tokens: > 0 } done || folder.BytesOf(file) != done.Bytes)
+        if (SlotAnswers.Saved(reply.Body) is not { Tokens: > 0 } done
+            || folder.Look(file) is not { } there || there.Bytes != done.Bytes)
             return NotSaved(SaveStatus.Failed, "llama-server did not write the whole file; the disk may be full.");
         if (!IsSame(done.Tokens, content.Tokens))
             return NotSaved(SaveStatus.Changed, "The slot held something else.");
         var snapshot = new StoredSnapshot(file, content.SessionKey, passport.Model, passport.Fingerprint,
-            passport.ModelAndBuild, content.History, done.Tokens, done.Bytes);
+            passport.ModelAndBuild, content.History, done.Tokens, done.Bytes, there.ChangedTicks);
         quota.Learn(snapshot);
         if (done.Bytes > quota.MaxBytes)
             return NotSaved(SaveStatus.Failed, quota.TooLarge(done.Bytes));
@@ -260,7 +261,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     {
         if (!IsRestorable(passport) || store.FindSnapshot(sessionKey, passport.Fingerprint) is not { } snapshot)
             return null;
-        if (folder.BytesOf(snapshot.File) == snapshot.Bytes)
+        if (folder.IsAsSaved(snapshot))
             return snapshot;
         store.RemoveSnapshot(snapshot.File);
         return null;
@@ -293,7 +294,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             store.RemoveSnapshot(file);
         foreach (var snapshot in store.SnapshotsByUse())
         {
-            if (folder.BytesOf(snapshot.File) != snapshot.Bytes)
+            if (!folder.IsAsSaved(snapshot))
                 store.RemoveSnapshot(snapshot.File);
         }
         Sweep();

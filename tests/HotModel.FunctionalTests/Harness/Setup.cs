@@ -44,6 +44,9 @@ internal sealed class Setup
     /// <summary>The shell's ulimit under which hotmodel starts, such as "-S -n 256"; null: the tests' own.</summary>
     public string? Limit { get; init; }
 
+    /// <summary>The size beyond which llama-server may write no file, as on a full disk; null: any.</summary>
+    public int? ServerFileKilobytes { get; init; }
+
     /// <summary>A model of <see cref="TinyModels"/>, under its own name or another.</summary>
     public Setup Tiny(string name, string? tiny = null, string lines = "") =>
         Add(name, FakeFaults is null ? TinyModels.File(tiny ?? name) : null, lines);
@@ -87,9 +90,8 @@ internal sealed class Setup
         Section("session", Session);
         Section("preset", Preset);
         Section("snapshots", Snapshots);
-        var binary = FakeFaults is null ? Programs.LlamaServer : Programs.FakeLlamaServer;
         var mode = ProcessMode ? "backend_mode = \"process\"" : "";
-        Section("llama", $"binary = \"{binary}\"", mode, Llama);
+        Section("llama", $"binary = \"{Binary()}\"", mode, Llama);
         Section("router", Line("port", RouterPort), "ctx_size = 4096", ExtraArgs(RouterExtraArgs), Router);
         foreach (var (name, (_, lines)) in models)
         {
@@ -106,6 +108,19 @@ internal sealed class Setup
                 toml.Append(line).Append(line.Length > 0 ? "\n" : "");
             toml.Append('\n');
         }
+    }
+
+    private string Binary()
+    {
+        var binary = FakeFaults is null ? Programs.LlamaServer : Programs.FakeLlamaServer;
+        if (ServerFileKilobytes is not { } kilobytes)
+            return binary;
+        var script = Path.Combine(Folder, "llama-server");
+        // Without the signal a write beyond the limit fails as one to a full disk does. The blocks of sh are of 512 bytes.
+        File.WriteAllText(script, $"#!/bin/sh\ntrap '' XFSZ\nulimit -f {kilobytes * 2}\nexec {binary} \"$@\"\n");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        return script;
     }
 
     private string ExtraArgs(string? own)

@@ -76,13 +76,11 @@ public partial class SnapshotKeeperTests
         await using var scene = new SnapshotState();
         var kept = scene.Add(scene.Session("one"), 10);
         var lost = SnapshotFolder.NewName();
-        File.WriteAllBytes(Path.Combine(scene.Folder, lost), new byte[10]);
-        scene.Store.AddSnapshot(
-            new StoredSnapshot(lost, scene.Session("two"), "a", "f", "m", default, 100, 10), "another run");
+        scene.Store.AddSnapshot(new StoredSnapshot(
+            lost, scene.Session("two"), "a", "f", "m", default, 100, 10, scene.Write(lost, 10)), "another run");
         var flushed = SnapshotFolder.NewName();
-        File.WriteAllBytes(Path.Combine(scene.Folder, flushed), new byte[10]);
-        scene.Store.AddSnapshot(
-            new StoredSnapshot(flushed, scene.Session("three"), "a", "f", "m", default, 100, 10), "another run");
+        scene.Store.AddSnapshot(new StoredSnapshot(
+            flushed, scene.Session("three"), "a", "f", "m", default, 100, 10, scene.Write(flushed, 10)), "another run");
         scene.Store.SnapshotIsOnDisk(flushed);
 
         await scene.ReopenAsync();
@@ -284,6 +282,23 @@ public partial class SnapshotKeeperTests
         Assert.Equal(expected == nameof(RestoreStatus.Restored) ? 1 : 0, scene.Files.Count);
         Assert.Contains("POST /slots/3?action=restore&model=a&autoload=false ", server.Requests[0],
             StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Restore_of_a_file_that_somebody_wrote_since_sends_nothing()
+    {
+        await using var scene = new SnapshotState();
+        await using var server = new ScriptedServer(ScriptedServer.Always(Reply("200 OK", "{}")));
+        var session = scene.Session("one");
+        var path = Path.Combine(scene.Folder, scene.Add(session, 10));
+        File.SetLastWriteTimeUtc(path, File.GetLastWriteTimeUtc(path).AddMilliseconds(1));
+
+        var result = await scene.Keeper.RestoreAsync(
+            new Upstream(server.Address, "a", null), Passport, 3, session, BackendScene.Soon);
+
+        Assert.Equal(RestoreStatus.Missing, result.Status);
+        Assert.Empty(scene.Files);
+        Assert.Empty(server.Requests);
     }
 
     [Fact]

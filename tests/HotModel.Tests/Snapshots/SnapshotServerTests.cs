@@ -95,7 +95,10 @@ public class SnapshotServerTests
         await using var scene = new SnapshotScene();
         var session = await SavedAsync(scene);
         var path = Path.Combine(scene.State.Folder, scene.State.Files[0]);
+        var written = File.GetLastWriteTimeUtc(path);
         File.WriteAllBytes(path, new byte[new FileInfo(path).Length]);
+        // As a disk leaves it that lost what was written.
+        File.SetLastWriteTimeUtc(path, written);
         var back = await scene.LoadAsync(LlamaServer.ModelA);
 
         var result = await scene.RestoreAsync(back, 0, session);

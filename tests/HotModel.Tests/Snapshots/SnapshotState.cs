@@ -48,10 +48,18 @@ internal sealed class SnapshotState : IAsyncDisposable
     {
         State.Time.Advance(TimeSpan.FromSeconds(1));
         var file = SnapshotFolder.NewName();
-        File.WriteAllBytes(Path.Combine(Folder, file), new byte[bytes]);
         Assert.Null(Store.AddSnapshot(
-            new StoredSnapshot(file, session, "a", fingerprint, modelAndBuild, default, 100, bytes), Boot));
+            new StoredSnapshot(file, session, "a", fingerprint, modelAndBuild, default, 100, bytes, Write(file, bytes)),
+            Boot));
         return file;
+    }
+
+    /// <summary>When the file was written, as its row tells it.</summary>
+    public long Write(string file, int bytes)
+    {
+        var path = Path.Combine(Folder, file);
+        File.WriteAllBytes(path, new byte[bytes]);
+        return File.GetLastWriteTimeUtc(path).Ticks;
     }
 
     public string Boot { get; } = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
