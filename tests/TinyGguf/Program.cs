@@ -8,7 +8,7 @@ internal static class Program
     private const string Usage = """
         usage: TinyGguf OUT [--layers N] [--embd N] [--ff N] [--heads N] [--kv-heads N]
                             [--vocab N] [--ctx N] [--seed N] [--type f16|q8_0] [--name NAME]
-                            [--calls-tools] [--infills] [--decides]
+                            [--window N] [--calls-tools] [--infills] [--decides]
                TinyGguf OUT --embeds|--ranks|--hears|--adapts [--seed N] [--name NAME]
 
         Writes a GGUF with random weights that llama-server loads: a chat model, or an encoder for its --embeddings or
@@ -74,6 +74,7 @@ internal static class Program
                 "--kv-heads" => model with { KvHeads = Number() },
                 "--vocab" => model with { Vocabulary = Number() },
                 "--ctx" => model with { Context = Number() },
+                "--window" => model with { Window = Number() },
                 "--seed" => model with { Seed = Number() },
                 "--type" => model with { Type = TensorTypes.Parse(value) },
                 "--name" => model with { Name = value },

@@ -1,6 +1,6 @@
 namespace TinyGguf;
 
-/// <summary>A llama-architecture model with random weights. The same values give the same bytes.</summary>
+/// <summary>A model of llama's architecture, or OLMo's, with random weights. The same values give the same bytes.</summary>
 public sealed record TinyModel
 {
     // With "tools" in the template llama-server can force a tool call by grammar, whatever the weights say.
@@ -43,6 +43,12 @@ public sealed record TinyModel
     /// <summary>Also answers /v1/systemone: by what it thinks of a letter for each choice, which is the same of all.</summary>
     public bool Decides { get; init; }
 
+    /// <summary>Given: three of four layers attend to so many tokens only, as OLMo 3's do.</summary>
+    public int? Window { get; init; }
+
+    // The name under which llama.cpp knows OLMo 3 too.
+    private string Architecture => Window is null ? "llama" : "olmo2";
+
     public void Write(string path)
     {
         Check();
@@ -68,20 +74,22 @@ public sealed record TinyModel
     private GgufMetadata Metadata(Vocabulary vocabulary)
     {
         var metadata = new GgufMetadata();
-        metadata.Add("general.architecture", "llama");
+        metadata.Add("general.architecture", Architecture);
         metadata.Add("general.name", Name);
         metadata.Add("general.alignment", (uint)GgufFile.Alignment);
         metadata.Add("general.file_type", TensorTypes.FileType(Type));
-        metadata.Add("llama.context_length", (uint)Context);
-        metadata.Add("llama.embedding_length", (uint)Embedding);
-        metadata.Add("llama.block_count", (uint)Layers);
-        metadata.Add("llama.feed_forward_length", (uint)FeedForward);
-        metadata.Add("llama.attention.head_count", (uint)Heads);
-        metadata.Add("llama.attention.head_count_kv", (uint)KvHeads);
-        metadata.Add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-        metadata.Add("llama.rope.dimension_count", (uint)(Embedding / Heads));
-        metadata.Add("llama.rope.freq_base", 10000f);
-        metadata.Add("llama.vocab_size", (uint)vocabulary.Count);
+        metadata.Add(Architecture + ".context_length", (uint)Context);
+        metadata.Add(Architecture + ".embedding_length", (uint)Embedding);
+        metadata.Add(Architecture + ".block_count", (uint)Layers);
+        metadata.Add(Architecture + ".feed_forward_length", (uint)FeedForward);
+        metadata.Add(Architecture + ".attention.head_count", (uint)Heads);
+        metadata.Add(Architecture + ".attention.head_count_kv", (uint)KvHeads);
+        metadata.Add(Architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
+        metadata.Add(Architecture + ".rope.dimension_count", (uint)(Embedding / Heads));
+        metadata.Add(Architecture + ".rope.freq_base", 10000f);
+        metadata.Add(Architecture + ".vocab_size", (uint)vocabulary.Count);
+        if (Window is { } window)
+            metadata.Add(Architecture + ".attention.sliding_window", (uint)window);
         vocabulary.Describe(metadata);
         metadata.Add("tokenizer.ggml.eot_token_id", 4u);
         metadata.Add("tokenizer.ggml.add_bos_token", true);
@@ -103,12 +111,12 @@ public sealed record TinyModel
         for (var layer = 0; layer < Layers; layer++)
         {
             var block = $"blk.{layer}.";
-            yield return new(block + "attn_norm.weight", TensorType.F32, Embedding);
+            foreach (var (name, values) in Norms(kv))
+                yield return new($"{block}{name}.weight", TensorType.F32, values);
             yield return new(block + "attn_q.weight", Type, Embedding, Embedding);
             yield return new(block + "attn_k.weight", Type, Embedding, kv);
             yield return new(block + "attn_v.weight", Type, Embedding, kv);
             yield return new(block + "attn_output.weight", Type, Embedding, Embedding);
-            yield return new(block + "ffn_norm.weight", TensorType.F32, Embedding);
             yield return new(block + "ffn_gate.weight", Type, Embedding, FeedForward);
             yield return new(block + "ffn_up.weight", Type, Embedding, FeedForward);
             yield return new(block + "ffn_down.weight", Type, FeedForward, Embedding);
@@ -116,6 +124,10 @@ public sealed record TinyModel
         yield return new("output_norm.weight", TensorType.F32, Embedding);
         yield return new("output.weight", Type, Embedding, Vocabulary);
     }
+
+    private (string Name, int Values)[] Norms(int kv) => Window is null
+        ? [("attn_norm", Embedding), ("ffn_norm", Embedding)]
+        : [("attn_q_norm", Embedding), ("attn_k_norm", kv), ("post_attention_norm", Embedding), ("post_ffw_norm", Embedding)];
 
     private void WriteData(Stream file, Tensor tensor, Weights weights, Vocabulary vocabulary)
     {

@@ -9,7 +9,7 @@ internal static class TinyModels
 
     /// <summary>
     /// "a", "b", "c": thousands of tokens a second. "slow": some hundreds. "caller": calls tools. "coder", "slow-coder": infill.
-    /// "decider": System One.
+    /// "decider": System One. "window": attends to the last 128 tokens in three of four layers.
     /// "embedder", "ranker": for --embeddings and --reranking. "hearing", "adapter": for --mmproj and --lora.
     /// </summary>
     public static string File(string name) => Path.Combine(Folder.Value, name + ".gguf");
@@ -37,6 +37,7 @@ internal static class TinyModels
         Write(folder, new TinyModel { Name = "coder", Seed = 6, Infills = true });
         Write(folder, slow with { Name = "slow-coder", Infills = true });
         Write(folder, new TinyModel { Name = "decider", Seed = 11, Decides = true });
+        Write(folder, new TinyModel { Name = "window", Seed = 12, Layers = 4, Window = 128 });
         Write(folder, "embedder", new TinyEncoder { Name = "embedder", Seed = 7 }.Write);
         Write(folder, "ranker", new TinyEncoder { Name = "ranker", Seed = 8, Ranks = true }.Write);
         Write(folder, "hearing", new TinyHearing { Seed = 9 }.Write);

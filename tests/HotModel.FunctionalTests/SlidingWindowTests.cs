@@ -1,0 +1,72 @@
+namespace HotModel.FunctionalTests;
+
+/// <summary>
+/// A model that attends to the last tokens only in most of its layers: its cache, and so its snapshots, do not hold the
+/// others. Where an earlier part of a prompt has changed, llama-server goes on from one of its checkpoints, which are in
+/// the snapshot too, or evaluates all anew.
+/// </summary>
+public sealed class SlidingWindowTests
+{
+    // More than snapshots.min_tokens, and than the window and a batch.
+    private static readonly string LongText = string.Concat(Enumerable.Repeat("some words of a long history ", 40));
+
+    [Fact]
+    public async Task Conversation_that_goes_on_is_not_evaluated_again()
+    {
+        var (without, with) = await CompareAsync("", null, null);
+        Assert.Equal(without.Answers, with.Answers);
+        Assert.All(with.Cached, cached => Assert.True(cached > 500, $"{cached} tokens were reused"));
+        Assert.True(with.IsKept);
+    }
+
+    [Fact]
+    public async Task Conversation_whose_beginning_has_changed_is_answered_rightly()
+    {
+        var (without, with) = await CompareAsync("", "be brief", "be brief");
+        Assert.Equal(without.Answers, with.Answers);
+        Assert.True(with.Cached[1] > 500, $"{with.Cached[1]} tokens were reused");
+        Assert.True(with.IsKept);
+    }
+
+    [Fact]
+    public async Task Restore_that_reuses_nothing_is_the_last()
+    {
+        var (without, with) = await CompareAsync("extra_args = [\"--ctx-checkpoints\", \"0\"]", "be brief", "be brief");
+        Assert.Equal(without.Answers, with.Answers);
+        Assert.Equal([0, 0], with.Cached);
+        Assert.False(with.IsKept);
+        Assert.Equal(0, with.Files);
+    }
+
+    private static async Task<(Talk Without, Talk With)> CompareAsync(string lines, params string?[] systems) =>
+        (await TalkAsync("enabled = false", lines, systems), await TalkAsync("", lines, systems));
+
+    /// <summary>A first question, and two more after coming back, with system messages of these texts.</summary>
+    private static async Task<Talk> TalkAsync(string snapshots, string lines, string?[] systems)
+    {
+        var setup = new Setup { ActiveModel = "window", Router = "parallel = 1", Snapshots = snapshots };
+        await using var hotmodel = await HotModelProcess.StartAsync(setup.Tiny("window", lines: lines).Tiny("b"));
+        await hotmodel.Api.ChatAsync(LongText, session: "talk", maxTokens: 16);
+        List<string> answers = [];
+        List<int> cached = [];
+        foreach (var system in systems)
+        {
+            await hotmodel.Api.SwitchAsync("b");
+            await hotmodel.Api.SwitchAsync("window");
+            var messages = new[] { Chats.Message("user", "and then?") };
+            if (system is not null)
+                messages = [Chats.Message("system", system), .. messages];
+            var reply = await hotmodel.Api.PostAsync("v1/chat/completions", Chats.Request(16, messages), session: "talk");
+            Assert.True(reply.Status == 200, reply.Text);
+            answers.Add(reply.Content!);
+            cached.Add((int)reply.Json["timings"]!["cache_n"]!);
+        }
+        var isKept = (await hotmodel.Api.SwitchAsync("b")).Json["saved"] is not null;
+        var folder = Path.Combine(setup.DatabaseFolder, "snapshots");
+        return new Talk(answers, cached, isKept, Directory.Exists(folder) ? Directory.GetFiles(folder).Length : 0);
+    }
+
+    /// <param name="Cached">Tokens that each prompt did not cost.</param>
+    /// <param name="IsKept">A snapshot was saved when the model left again.</param>
+    private sealed record Talk(List<string> Answers, List<int> Cached, bool IsKept, int Files);
+}
