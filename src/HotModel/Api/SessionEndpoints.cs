@@ -147,6 +147,16 @@ internal static class SessionEndpoints
         foreach (var model in session.Models)
             writer.WriteStringValue(model);
         writer.WriteEndArray();
+        writer.WriteStartArray("snapshots"u8);
+        foreach (var snapshot in session.Snapshots)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("model"u8, snapshot.Model);
+            writer.WriteNumber("tokens"u8, snapshot.Tokens);
+            writer.WriteNumber("bytes"u8, snapshot.Bytes);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
         writer.WriteString("preview"u8, session.Preview);
     }
 

@@ -9,7 +9,7 @@ internal static class SessionsTable
 {
     private const int Gap = 2;
 
-    private static readonly string[] Header = ["ID", "UPDATED", "MESSAGES", "MODELS", "PREVIEW"];
+    private static readonly string[] Header = ["ID", "UPDATED", "MESSAGES", "MODELS", "SNAPSHOTS", "PREVIEW"];
 
     /// <param name="page">GET /admin/sessions.</param>
     /// <param name="output">Where to.</param>
@@ -25,6 +25,8 @@ internal static class SessionsTable
                 LocalTime(session.GetProperty("updated_at")),
                 session.GetProperty("messages").GetInt64().ToString(CultureInfo.InvariantCulture),
                 string.Join(", ", session.GetProperty("models").EnumerateArray().Select(model => model.GetString())),
+                string.Join(", ", session.GetProperty("snapshots").EnumerateArray()
+                    .Select(snapshot => snapshot.GetProperty("model").GetString()).Distinct()),
                 Printable(session.GetProperty("preview").GetString()!, keepLines: false),
             ]);
         }
@@ -58,6 +60,12 @@ internal static class SessionsTable
         output.WriteLine($"Session {session.GetProperty("id").GetString()}, "
             + $"created {LocalTime(session.GetProperty("created_at"))}, "
             + $"updated {LocalTime(session.GetProperty("updated_at"))}");
+        foreach (var snapshot in session.GetProperty("snapshots").EnumerateArray())
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"Snapshot of {snapshot.GetProperty("model").GetString()}: {snapshot.GetProperty("tokens").GetInt64()} tokens, "
+                + $"{snapshot.GetProperty("bytes").GetInt64() / 1e6:0.0} MB"));
+        }
         foreach (var message in session.GetProperty("client_system").EnumerateArray())
             WriteMessage(output, message, model: null);
         foreach (var entry in session.GetProperty("history").EnumerateArray())

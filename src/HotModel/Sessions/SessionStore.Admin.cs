@@ -94,6 +94,7 @@ internal sealed partial class SessionStore
             DateTimeOffset.FromUnixTimeMilliseconds(row.Updated),
             (int)row.Messages,
             models,
+            SnapshotsOf(row.Key),
             firstUser is null ? "" : Preview(firstUser));
     }
 

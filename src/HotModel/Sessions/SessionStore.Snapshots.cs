@@ -31,6 +31,8 @@ internal sealed partial class SessionStore
         public StoreStatement NotOnDisk { get; } = statement(
             "SELECT file FROM snapshots WHERE boot IS NOT NULL AND boot <> $1", 1);
         public StoreStatement FilesOfSession { get; } = statement("SELECT file FROM snapshots WHERE session = $1", 1);
+        public StoreStatement OfSession { get; } = statement(
+            "SELECT model, tokens, bytes FROM snapshots WHERE session = $1 ORDER BY used DESC, file", 1);
         public StoreStatement FilesOfModel { get; } = statement(
             "SELECT file FROM snapshots WHERE model_and_build = $1", 1);
         public StoreStatement Delete { get; } = statement("DELETE FROM snapshots WHERE file = $1", 1);
@@ -180,6 +182,15 @@ internal sealed partial class SessionStore
             foreach (var file in Texts(snapshots.FilesOfModel, modelAndBuild))
                 RemoveSnapshot(file);
         }
+    }
+
+    private List<SessionSnapshot> SnapshotsOf(long sessionKey)
+    {
+        var all = new List<SessionSnapshot>();
+        using var row = snapshots.OfSession.Read(sessionKey);
+        while (row.Read())
+            all.Add(new SessionSnapshot(row.GetString(0), (int)row.GetInt64(1), row.GetInt64(2)));
+        return all;
     }
 
     private StoredSnapshot? Find(long sessionKey, string fingerprint)

@@ -10,10 +10,14 @@ internal readonly record struct StoredHash(long Seq, MessageHash Hash);
 
 /// <param name="Messages">Those that are history.</param>
 /// <param name="Models">That answered in it, in order of their first answer.</param>
+/// <param name="Snapshots">The most recently used first.</param>
 /// <param name="Preview">The beginning of the first user message; "" where there is no text.</param>
 internal sealed record SessionSummary(
     string Id, DateTimeOffset Created, DateTimeOffset Updated, int Messages, IReadOnlyList<string> Models,
-    string Preview);
+    IReadOnlyList<SessionSnapshot> Snapshots, string Preview);
+
+/// <summary>What a model has evaluated of a session, on disk. One model has several under different options.</summary>
+internal readonly record struct SessionSnapshot(string Model, int Tokens, long Bytes);
 
 internal sealed record SessionPage(long Total, IReadOnlyList<SessionSummary> Sessions);
 

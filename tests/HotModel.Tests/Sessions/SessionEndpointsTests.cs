@@ -81,11 +81,38 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         Assert.Equal(2, page.GetProperty("total").GetInt32());
         var sessions = page.GetProperty("sessions");
         Assert.Equal(
-            """{"id":"two:x","created_at":"2026-01-01T00:01:30.500Z","updated_at":"2026-01-01T00:01:30.500Z","messages":2,"models":["big"],"preview":"hello there"}""",
+            """{"id":"two:x","created_at":"2026-01-01T00:01:30.500Z","updated_at":"2026-01-01T00:01:30.500Z","messages":2,"models":["big"],"snapshots":[],"preview":"hello there"}""",
             sessions[0].GetRawText());
         Assert.Equal(
-            """{"id":"one","created_at":"2026-01-01T00:00:00.000Z","updated_at":"2026-01-01T00:01:30.500Z","messages":4,"models":["small","big"],"preview":"what is é?"}""",
+            """{"id":"one","created_at":"2026-01-01T00:00:00.000Z","updated_at":"2026-01-01T00:01:30.500Z","messages":4,"models":["small","big"],"snapshots":[],"preview":"what is é?"}""",
             sessions[1].GetRawText());
+    }
+
+    [Fact]
+    public async Task Snapshots_of_a_session_are_shown_the_most_recently_used_first()
+    {
+        AddSnapshot("one", "f", "small", 700, 1_234_567);
+        AddSnapshot("one", "g", "small", 600, 1_000);
+        AddSnapshot("one", "h", "big", 900, 20_000_000);
+
+        var page = await Get("/admin/sessions");
+        Assert.Equal(0, page.GetProperty("sessions")[0].GetProperty("snapshots").GetArrayLength());
+        Assert.Equal(
+            """[{"model":"big","tokens":900,"bytes":20000000},{"model":"small","tokens":600,"bytes":1000},{"model":"small","tokens":700,"bytes":1234567}]""",
+            page.GetProperty("sessions")[1].GetProperty("snapshots").GetRawText());
+        Assert.EndsWith(
+            "small, big  big, small  what is é?", (await Run("list")).Output.TrimEnd(), StringComparison.Ordinal);
+        Assert.Equal(
+            ["Snapshot of big: 900 tokens, 20.0 MB", "Snapshot of small: 600 tokens, 0.0 MB",
+                "Snapshot of small: 700 tokens, 1.2 MB", "", "[system]"],
+            (await Run("show", "one")).Output.Split(Environment.NewLine)[1..6]);
+    }
+
+    private void AddSnapshot(string session, string fingerprint, string model, int tokens, long bytes)
+    {
+        folder.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(store.AddSnapshot(new StoredSnapshot(fingerprint + ".slot", store.Find(session)!.Key, model, fingerprint,
+            "m", default, tokens, bytes, 0), "boot"));
     }
 
     [Fact]
@@ -176,9 +203,9 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         Assert.Equal(0, code);
         var lines = output.TrimEnd().Split(Environment.NewLine);
         Assert.Equal(3, lines.Length);
-        Assert.StartsWith("ID     UPDATED              MESSAGES  MODELS      PREVIEW", lines[0]);
+        Assert.StartsWith("ID     UPDATED              MESSAGES  MODELS      SNAPSHOTS  PREVIEW", lines[0]);
         Assert.StartsWith("two:x  ", lines[1]);
-        Assert.EndsWith("4         small, big  what is é?", lines[2]);
+        Assert.EndsWith("4         small, big             what is é?", lines[2]);
     }
 
     [Fact]
