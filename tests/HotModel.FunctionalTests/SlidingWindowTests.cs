@@ -44,7 +44,12 @@ public sealed class SlidingWindowTests
     /// <summary>A first question, and two more after coming back, with system messages of these texts.</summary>
     private static async Task<Talk> TalkAsync(string snapshots, string lines, string?[] systems)
     {
-        var setup = new Setup { ActiveModel = "window", Router = "parallel = 1", Snapshots = snapshots };
+        var setup = new Setup
+        {
+            ActiveModel = "window",
+            Router = "parallel = 1",
+            Snapshots = snapshots + "\nprefill_ahead_seconds = 0",
+        };
         await using var hotmodel = await HotModelProcess.StartAsync(setup.Tiny("window", lines: lines).Tiny("b"));
         await hotmodel.Api.ChatAsync(LongText, session: "talk", maxTokens: 16);
         List<string> answers = [];

@@ -111,7 +111,7 @@ public sealed class SnapshotMisuseTests
     {
         // A snapshot of this conversation has more than 100 kB.
         static Setup Full(string snapshots) =>
-            new() { Router = Options("f16"), Snapshots = snapshots, ServerFileKilobytes = 50 };
+            new() { Router = Options("f16"), Snapshots = Only(snapshots), ServerFileKilobytes = 50 };
         var (without, with) = await CompareAsync(Full, async hotmodel =>
         {
             var away = await hotmodel.Api.SwitchAsync("b");
@@ -162,7 +162,10 @@ public sealed class SnapshotMisuseTests
         return (long)(await hotmodel.Api.SwitchAsync("b")).Json["saved"]!["bytes"]!;
     }
 
-    private static Setup SetupOf(string snapshots) => new() { Router = Options("q8_0"), Snapshots = snapshots };
+    private static Setup SetupOf(string snapshots) => new() { Router = Options("q8_0"), Snapshots = Only(snapshots) };
+
+    /// <summary>What is reused then comes from a file.</summary>
+    private static string Only(string snapshots) => snapshots + "\nprefill_ahead_seconds = 0";
 
     private static string Options(string cacheType) =>
         $"cache_type_k = \"{cacheType}\"\ncache_type_v = \"{cacheType}\"\nparallel = 1";
