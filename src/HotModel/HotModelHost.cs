@@ -228,7 +228,10 @@ internal sealed class HotModelHost : IAsyncDisposable
                     snapshots.Prepare();
                     return LlamaArguments.Process(config, model);
                 },
-                launcher, log, onLost, time, logger);
+                launcher, log, onLost, time, logger)
+            {
+                Environment = model => LlamaArguments.ProcessEnvironment(config, model),
+            };
         return new RouterBackend(
             () =>
             {
