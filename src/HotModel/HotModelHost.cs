@@ -50,7 +50,7 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         snapshots = new SnapshotKeeper(
             config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
-        var warm = new WarmReturn(snapshots, store, time);
+        var warm = new WarmReturn(snapshots, store, time, logs.CreateLogger<WarmReturn>());
         var forwarder = Own(new Forwarder(time, PollerOf(config)));
         var quiet = new QuietTime();
         var prefill = new PrefillAhead(
@@ -85,7 +85,8 @@ internal sealed class HotModelHost : IAsyncDisposable
             config, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
         var relay = new RelayEndpoint(config, admissions,
-            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()));
+            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()),
+            warm);
         app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
@@ -228,7 +229,10 @@ internal sealed class HotModelHost : IAsyncDisposable
                     snapshots.Prepare();
                     return LlamaArguments.Process(config, model);
                 },
-                launcher, log, onLost, time, logger);
+                launcher, log, onLost, time, logger)
+            {
+                Environment = model => LlamaArguments.ProcessEnvironment(config, model),
+            };
         return new RouterBackend(
             () =>
             {

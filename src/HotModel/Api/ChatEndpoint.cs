@@ -90,6 +90,7 @@ internal sealed class ChatEndpoint(
             return ForwardError.Of(scope, ForwardStage.Connect);
         }
         using (slot)
+        using (slot is null ? warm?.LeaveOpen(lease.Upstream) : null)
         {
             ForwardError? error = await exchange.RunAsync(context, request, turn, lease, prompt, slot, scope);
             if (error is null)

@@ -1,10 +1,12 @@
 using HotModel.Configuration;
 using HotModel.Proxy;
+using HotModel.Snapshots;
 
 namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
-internal sealed class RelayEndpoint(HotModelConfig config, Admissions admissions, RelayExchange exchange)
+internal sealed class RelayEndpoint(
+    HotModelConfig config, Admissions admissions, RelayExchange exchange, WarmReturn? warm = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
 
@@ -21,6 +23,12 @@ internal sealed class RelayEndpoint(HotModelConfig config, Admissions admissions
             body = read;
         }
         var request = new RelayedRequest(route, path[1..], context.Request, body, preset);
-        await admissions.SendAsync(context, (lease, scope) => exchange.RunAsync(context, request, lease, scope));
+        await admissions.SendAsync(context, async (lease, scope) =>
+        {
+            if (route.ChangesModel)
+                warm?.Forget(lease.Upstream);
+            using (route.RunsModel ? warm?.LeaveOpen(lease.Upstream) : null)
+                return await exchange.RunAsync(context, request, lease, scope);
+        });
     });
 }

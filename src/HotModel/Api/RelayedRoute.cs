@@ -29,6 +29,8 @@ internal sealed record RelayedRoute(string Method, string Path)
     public bool MayStream { get; init; }
     /// <summary>A whole answer of it shows that the model works; others do not ask the model itself.</summary>
     public bool RunsModel { get; init; }
+    /// <summary>Afterwards the model computes something else than its command line says.</summary>
+    public bool ChangesModel { get; init; }
     public PresetPlace Preset { get; init; } = PresetPlace.None;
     /// <summary>Belongs to a stored conversation.</summary>
     public bool HasSession { get; init; }

@@ -62,7 +62,7 @@ internal static class RelayedRoutes
         new("POST", "/props"),
         new("GET", "/slots") { Model = ModelPlace.Query },
         new("GET", "/lora-adapters") { Model = ModelPlace.Query },
-        new("POST", "/lora-adapters"),
+        new("POST", "/lora-adapters") { ChangesModel = true },
         new("GET", "/metrics") { Model = ModelPlace.Query },
     ];
 

@@ -12,13 +12,14 @@ internal sealed class ConfigBuilder(
     public HotModelConfig Build()
     {
         var llama = Llama(values["llama"]);
-        var router = Router(values["router"], llama);
+        var snapshots = Snapshots(values["snapshots"]);
+        var router = Router(values["router"], llama, snapshots);
         return new HotModelConfig
         {
             FilePath = filePath,
             Server = Server(values["server"]),
             Session = Session(values["session"]),
-            Snapshots = Snapshots(values["snapshots"]),
+            Snapshots = snapshots,
             Preset = new PresetConfig
             {
                 SystemPrompt = values["preset"].Text("system_prompt"),
@@ -78,7 +79,7 @@ internal sealed class ConfigBuilder(
         Host = section.Text("host"),
     };
 
-    private RouterConfig Router(ConfigSection section, LlamaConfig llama) => new()
+    private RouterConfig Router(ConfigSection section, LlamaConfig llama, SnapshotConfig snapshots) => new()
     {
         Binary = section.TextOrNull("binary") is { } binary ? Binary(binary) : llama.Binary,
         Host = section.TextOrNull("host") ?? llama.Host,
@@ -93,7 +94,8 @@ internal sealed class ConfigBuilder(
         CacheTypeV = section.Text("cache_type_v"),
         KvUnified = section.Flag("kv_unified"),
         CacheRamMb = section.WholeOrNull("cache_ram_mb"),
-        CacheIdleSlots = section.Flag("cache_idle_slots"),
+        // llama-server would empty each slot when another conversation begins, before it is saved.
+        CacheIdleSlots = section.Flag("cache_idle_slots") && !snapshots.Enabled,
         FlashAttn = section.TextOrNull("flash_attn"),
         NoUi = section.Flag(section.Has("no_webui") ? "no_webui" : "no_ui"),
         ExtraArgs = section.Texts("extra_args"),

@@ -64,6 +64,14 @@ internal static class LlamaArguments
         ];
     }
 
+    /// <summary>
+    /// Slots keep what they hold until it is saved. No option, because builds before it would not start with it.
+    /// </summary>
+    public static IReadOnlyDictionary<string, string> ProcessEnvironment(HotModelConfig config, ModelConfig model) =>
+        config.Snapshots.Enabled && IsLlamaServer(model.Binary)
+            ? new Dictionary<string, string> { ["LLAMA_ARG_CACHE_IDLE_SLOTS"] = "0" }
+            : new Dictionary<string, string>();
+
     /// <summary>By its name: in process mode the program may be another, which would refuse an option it lacks.</summary>
     private static bool IsLlamaServer(string binary) =>
         Path.GetFileName(binary).Contains("llama-server", StringComparison.OrdinalIgnoreCase);

@@ -42,6 +42,10 @@ internal sealed class ProcessBackend : IBackend
         this.logger = logger;
     }
 
+    /// <summary>What a model's server has in its environment beyond ours and its key.</summary>
+    public Func<ModelConfig, IReadOnlyDictionary<string, string>> Environment { private get; init; } =
+        _ => new Dictionary<string, string>();
+
     public bool IsRunning => child is { HasExited: false };
 
     public IReadOnlyList<int> ProcessIds => launcher.Pids;
@@ -66,7 +70,7 @@ internal sealed class ProcessBackend : IBackend
         log.Hide(key);
         var mark = log.Ring.Mark();
         Volatile.Write(ref loadMark, mark);
-        var environment = new Dictionary<string, string> { ["LLAMA_API_KEY"] = key };
+        var environment = new Dictionary<string, string>(Environment(model)) { ["LLAMA_API_KEY"] = key };
         var (started, error) = await launcher.StartAsync(model.Binary, arguments(model), environment);
         if (started is null)
             return Failed(LoadFailureReason.BinaryMissing, error!);

@@ -27,7 +27,10 @@ internal sealed record ChatRequest
     /// <summary>From [ to ].</summary>
     public required Extent MessagesValue { get; init; }
     public required IReadOnlyList<ChatMessage> Messages { get; init; }
-    /// <summary>The client itself chose a slot of llama-server, or wants several answers, which take one each.</summary>
+    /// <summary>
+    /// The client itself chose a slot of llama-server, wants several answers, which take one each, wants nothing reused, or
+    /// has adapters of its own: what is computed under these is no use to others, and no passport tells it apart.
+    /// </summary>
     public bool LeavesSlotOpen { get; init; }
 
     /// <summary>Says nothing but that its messages are to be answered, and has none.</summary>

@@ -60,8 +60,10 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
         else
         {
             bool isCount = reader.ValueTextEquals("n"u8);
-            leavesSlotOpen |= reader.ValueTextEquals("id_slot"u8);
+            bool isReuse = reader.ValueTextEquals("cache_prompt"u8);
+            leavesSlotOpen |= reader.ValueTextEquals("id_slot"u8) || reader.ValueTextEquals("lora"u8);
             reader.Read();
+            leavesSlotOpen |= isReuse && reader.TokenType == JsonTokenType.False;
             leavesSlotOpen |= isCount && !(reader.TokenType == JsonTokenType.Number && reader.ValueSpan.SequenceEqual("1"u8));
             reader.Skip();
         }

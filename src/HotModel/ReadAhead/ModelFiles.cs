@@ -15,7 +15,7 @@ internal static partial class ModelFiles
         var options = Options(config, model).ToLookup(option => Canonical(option.Key), option => option.Value);
         if (options["load-mode"].LastOrDefault() == "dio")
             return [];
-        var files = new List<string>(Shards(options["model"].LastOrDefault() ?? model.Path));
+        var files = new List<string>(Shards(options["model"].LastOrDefault() is { Length: > 0 } own ? own : model.Path));
         foreach (var beside in (string[])["model-draft", "mmproj"])
         {
             if (options[beside].LastOrDefault() is { Length: > 0 } path)

@@ -87,9 +87,9 @@ internal sealed class ModelReading
         {
             // Whoever stopped it has the report.
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception e)
         {
-            // The load meets the same, and says so to those who asked for it.
+            // The load meets the same, and says so to those who asked for it. What leaves this thread ends the program.
             ReadAheadLog.Failed(logger, model, e.Message);
         }
     }

@@ -28,6 +28,24 @@ internal static class SlotAnswers
         return null;
     });
 
+    /// <summary>Slots that work.</summary>
+    public static IReadOnlyList<int>? Running(ReadOnlyMemory<byte> json)
+    {
+        var running = new List<int>();
+        return Parse<bool>(json, root =>
+        {
+            if (root.ValueKind != JsonValueKind.Array)
+                return null;
+            foreach (var item in root.EnumerateArray())
+            {
+                if (item.ValueKind == JsonValueKind.Object && Number(item, "id") is { } id
+                    && item.TryGetProperty("is_processing", out var busy) && busy.ValueKind == JsonValueKind.True)
+                    running.Add((int)id);
+            }
+            return true;
+        }) is null ? null : running;
+    }
+
     public static int? Count(ReadOnlyMemory<byte> json) => Parse<int>(json, root =>
         root.ValueKind == JsonValueKind.Array ? root.GetArrayLength() : null);
 

@@ -15,9 +15,11 @@ internal sealed class SlotBoard
 
     /// <summary>
     /// Seats a conversation: in the slot that holds it, else in one that holds none, else in that of the conversation that
-    /// was away longest. Null where a request runs in every slot.
+    /// was away longest. Null where a request runs in every slot, or in its own.
     /// </summary>
-    public SlotSeat? Take(string session)
+    /// <param name="session">The conversation.</param>
+    /// <param name="running">Slots in which llama-server works, for whomever.</param>
+    public SlotSeat? Take(string session, params IReadOnlyList<int> running)
     {
         Entry? best = null;
         var at = -1;
@@ -31,10 +33,12 @@ internal sealed class SlotBoard
                 (best, at) = (entry, slot);
                 break;
             }
+            if (running.Contains(slot))
+                continue;
             if (best is null || entry.Used < best.Used)
                 (best, at) = (entry, slot);
         }
-        if (best is null)
+        if (best is null || running.Contains(at))
             return null;
         var isOwn = best.Session == session;
         var displaced = isOwn ? null : Held(best);
@@ -53,16 +57,56 @@ internal sealed class SlotBoard
             ? Take(session) : null;
 
     /// <summary>The seat's conversation was read from a file into its slot.</summary>
-    public void Restored(int slot, int tokens) => entries[slot].Hold(tokens, isKept: true, restored: tokens);
+    public void Restored(int slot, int tokens)
+    {
+        entries[slot].Hold(tokens, isKept: true, restored: tokens);
+        entries[slot].IsKnown = true;
+    }
 
     /// <param name="slot">Where its request ran.</param>
-    /// <param name="tokens">What the slot holds now; null where that is not known.</param>
+    /// <param name="tokens">What the slot holds now; null where that is not known: then what it held, for a request that was
+    /// refused changes nothing, and before a slot is saved it is looked at.</param>
     public void Leave(int slot, int? tokens)
     {
         var entry = entries[slot];
         entry.IsBusy = false;
-        entry.Hold(tokens ?? 0, isKept: false, restored: 0);
+        entry.Hold(tokens ?? entry.Tokens, isKept: tokens is null && entry.IsKept, restored: 0);
+        entry.IsKnown = tokens is not null;
     }
+
+    /// <summary>The seat's conversation has not come to its slot.</summary>
+    /// <param name="slot">The seat.</param>
+    /// <param name="still">What the slot holds as before; null: nothing that is known.</param>
+    public void GiveUp(int slot, HeldConversation? still)
+    {
+        var entry = entries[slot];
+        entry.Clear(still?.Session);
+        entry.Hold(still?.Tokens ?? 0, isKept: false, restored: 0);
+        entry.IsBusy = false;
+        // As one that nobody has used.
+        if (still is null)
+            entry.Used = 0;
+    }
+
+    /// <summary>A file now holds what the slot does.</summary>
+    public void Kept(int slot) => entries[slot].Hold(entries[slot].Tokens, isKept: true, restored: 0);
+
+    /// <summary>Others than its conversations may have used the slots: what an answer reuses says nothing of a file.</summary>
+    public void Doubt()
+    {
+        foreach (var entry in entries)
+            entry.Hold(entry.Tokens, entry.IsKept, restored: 0);
+    }
+
+    /// <summary>The slot of a conversation; null where it has none.</summary>
+    public int? SlotOf(string session) =>
+        Array.FindIndex(entries, entry => entry.Session == session) is >= 0 and var slot ? slot : null;
+
+    /// <summary>False: so many tokens are not those of its conversation's last answer, one more or less.</summary>
+    public bool MayHold(int slot, int tokens) =>
+        entries[slot] is var entry && (entry.IsBusy || !entry.IsKnown || Math.Abs(tokens - entry.Tokens) <= 1);
+
+    public bool IsBusy(int slot) => slot < entries.Length && entries[slot].IsBusy;
 
     /// <summary>The beginning of the seat's conversation was evaluated before it was asked for.</summary>
     public void LeaveAhead(int slot, int tokens)
@@ -91,10 +135,12 @@ internal sealed class SlotBoard
         public int Restored { get; private set; }
         /// <summary>Tokens that were evaluated ahead, since no answer has gone on from them yet.</summary>
         public int Ahead { get; set; }
+        /// <summary>By its last answer, or from a file.</summary>
+        public bool IsKnown { get; set; }
         public bool IsBusy { get; set; }
         public long Used { get; set; }
 
-        public void Clear(string session)
+        public void Clear(string? session)
         {
             Session = session;
             Hold(0, isKept: false, restored: 0);

@@ -22,4 +22,7 @@ internal static partial class SnapshotLog
         "llama-server restored {restored} tokens of {model} (conversation {session}) and used {reused} of them: no more "
         + "snapshots are kept of this model with this build of llama-server. If it has a sliding window, --swa-full may help")]
     public static partial void NoUse(ILogger logger, string model, long session, int restored, int reused);
+
+    [ZLoggerMessage(5006, LogLevel.Error, "Snapshots have failed, and the work goes on without them")]
+    public static partial void Broke(ILogger logger, Exception cause);
 }

@@ -8,8 +8,13 @@ namespace HotModel.Snapshots;
 /// Brings conversations back to a model without evaluating them again: seats each in a slot, saves slots before they are
 /// lost, and restores them when their conversation goes on.
 /// </summary>
-internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, TimeProvider time)
+/// <remarks>Whatever breaks here costs an evaluation, never a switch or a request.</remarks>
+internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, TimeProvider time, ILogger<WarmReturn> logger)
 {
+    // llama-server notices within a second that the client of a whole answer has left, and frees its slot.
+    private static readonly TimeSpan LeftoverLimit = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(20);
+
     private readonly PassportOffice passports = new(time);
     private readonly Lock sync = new();
     private LoadedSlots? loaded;
@@ -31,6 +36,19 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     /// </summary>
     /// <returns>Null where nothing was restored.</returns>
     public async Task<RestoredSlot?> LoadedAsync(ModelConfig model, Upstream upstream, CancellationToken cancel)
+    {
+        try
+        {
+            return await OpenAsync(model, upstream, cancel);
+        }
+        catch (Exception cause) when (cause is not OperationCanceledException)
+        {
+            SnapshotLog.Broke(logger, cause);
+            return null;
+        }
+    }
+
+    private async Task<RestoredSlot?> OpenAsync(ModelConfig model, Upstream upstream, CancellationToken cancel)
     {
         if (upstream.Arguments.Count == 0
             || await passports.IssueAsync(model, upstream, upstream.Arguments, cancel) is not { } passport)
@@ -69,14 +87,32 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         }
         var began = time.GetTimestamp();
         var (count, tokens, bytes) = (0, 0, 0L);
-        foreach (var (slot, held) in unkept)
+        try
         {
-            var result = await SaveAsync(current!, slot, held, cancel);
-            if (result is { Status: SaveStatus.Saved })
-                (count, tokens, bytes) = (count + 1, tokens + result.Value.Tokens, bytes + result.Value.Bytes);
-            // A server that fails once will not do better at the next, and the switch waits.
-            else if (result is { Status: SaveStatus.Failed })
-                break;
+            foreach (var (slot, held) in unkept)
+            {
+                var result = await SaveAsync(current!, slot, held, cancel);
+                if (result is { Status: SaveStatus.Saved })
+                {
+                    (count, tokens, bytes) = (count + 1, tokens + result.Value.Tokens, bytes + result.Value.Bytes);
+                    lock (sync)
+                        current!.Board.Kept(slot);
+                }
+                // A server that fails once will not do better at the next, and the switch waits.
+                else if (result is { Status: SaveStatus.Failed })
+                    break;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // A stop in the middle of a switch: it saves what is left.
+            lock (sync)
+                loaded = current;
+            throw;
+        }
+        catch (Exception cause)
+        {
+            SnapshotLog.Broke(logger, cause);
         }
         return count == 0 ? null : new SavedSlots(count, tokens, bytes, Round(time.GetElapsedTime(began).TotalSeconds));
     }
@@ -90,13 +126,21 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     public async ValueTask<TakenSlot?> TakeAsync(
         Upstream upstream, string session, bool goesOn, CancellationToken cancel)
     {
-        LoadedSlots current;
+        LoadedSlots? current;
         SlotSeat? seat;
+        bool isUncertain;
         lock (sync)
         {
-            if (loaded is not { } now || now.Upstream != upstream || (seat = now.Board.Take(session)) is null)
+            current = loaded;
+            isUncertain = current?.IsUncertain == true;
+        }
+        if (current is null || current.Upstream != upstream)
+            return null;
+        var look = isUncertain ? await LookAsync(current, session, cancel) : new SlotLook([], false);
+        lock (sync)
+        {
+            if (look is null || loaded != current || (seat = current.Board.Take(session, look.Running)) is null)
                 return null;
-            current = now;
         }
         var taken = new TakenSlot(this, current, seat.Slot, session)
         {
@@ -105,25 +149,107 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         };
         if (seat.IsOwn)
             return taken;
+        var still = seat.Displaced;
         try
         {
             if (seat.Displaced is { } displaced)
                 await SaveAsync(current, seat.Slot, displaced, cancel);
+            still = null;
+            var status = RestoreStatus.Missing;
             if (store.Find(session) is { } head)
             {
                 var result = await keeper.RestoreAsync(upstream, current.Passport, seat.Slot, head.Key, cancel);
-                if (result.Status == RestoreStatus.Restored && goesOn)
+                status = result.Status;
+                if (status == RestoreStatus.Restored && goesOn)
                     taken.RestoredTokens = result.Tokens;
                 taken.RestoreSeconds = result.Seconds;
             }
-            return taken;
+            if (!look.IsDriven || status != RestoreStatus.Missing)
+                return taken;
+            // llama-server keeps in memory what it drove out, and looks there only when it chooses the slot.
+            taken.GiveUp(null);
+            return null;
         }
-        catch
+        catch (Exception cause)
         {
-            taken.Dispose();
-            throw;
+            // Whoever asks next for this conversation finds it in no slot, and what was in this one is not forgotten.
+            taken.GiveUp(still);
+            if (cause is OperationCanceledException)
+                throw;
+            SnapshotLog.Broke(logger, cause);
+            return null;
         }
     }
+
+    /// <summary>A request for which llama-server chooses the slot, until its answer has ended.</summary>
+    public OpenUse? LeaveOpen(Upstream upstream)
+    {
+        lock (sync)
+        {
+            if (loaded is not { } current || current.Upstream != upstream)
+                return null;
+            current.OpenUses++;
+            current.IsUncertain = true;
+            current.Board.Doubt();
+            return new OpenUse(this, current);
+        }
+    }
+
+    /// <summary>The model computes differently from now on, and no passport tells: nothing of it is saved or restored.</summary>
+    public void Forget(Upstream upstream)
+    {
+        lock (sync)
+        {
+            if (loaded?.Upstream == upstream)
+                loaded = null;
+        }
+    }
+
+    internal void EndOpenUse(LoadedSlots current)
+    {
+        lock (sync)
+            current.OpenUses--;
+    }
+
+    /// <summary>
+    /// What llama-server's slots are at. A request that names one at work waits for the end of that, whatever other slots
+    /// are free. Null where it does not tell.
+    /// </summary>
+    private async Task<SlotLook?> LookAsync(LoadedSlots current, string session, CancellationToken cancel)
+    {
+        using var client = new RouterClient(current.Upstream.BaseAddress, current.Upstream.ApiKey, time);
+        var start = time.GetTimestamp();
+        while (true)
+        {
+            var slots = (await client.SlotsAsync(current.Upstream.Model, cancel)).Body;
+            if (SlotAnswers.Running(slots) is not { } running)
+                return null;
+            lock (sync)
+            {
+                var isOpen = current.OpenUses > 0;
+                if (!isOpen && running.All(current.Board.IsBusy))
+                    current.IsUncertain = false;
+                if (current.Board.SlotOf(session) is not { } own)
+                    return new SlotLook(running, false);
+                if (!running.Contains(own))
+                {
+                    var isDriven = SlotAnswers.FindSlot(slots, own)?.Tokens is { } held
+                        && !current.Board.MayHold(own, held);
+                    if (isDriven)
+                        current.Board.GiveUp(own, null);
+                    return new SlotLook(running, isDriven);
+                }
+                // What the conversation's last request left behind ends soon; what somebody else has begun may not.
+                if (isOpen || time.GetElapsedTime(start) > LeftoverLimit)
+                    return new SlotLook(running, false);
+            }
+            await Task.Delay(LookPause, time, cancel);
+        }
+    }
+
+    /// <param name="Running">Slots at work.</param>
+    /// <param name="IsDriven">The conversation's slot holds something else by now.</param>
+    private sealed record SlotLook(IReadOnlyList<int> Running, bool IsDriven);
 
     /// <summary>
     /// A slot to evaluate a conversation in before it is asked for, without taking one from another. Null: there is none.
@@ -168,14 +294,34 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     {
         // Where something else than the end of the prompt has changed, a part is reused. A model that cannot go on from a
         // file reuses not even the first token, which all its prompts share.
-        if (slot.RestoredTokens > 0 && timings.CachedTokens == 0 && store.Find(slot.Session) is { } head)
-            keeper.Verify(slot.Current.Passport, head.Key, slot.RestoredTokens, reusedTokens: 0);
+        try
+        {
+            if (slot.RestoredTokens > 0 && timings.CachedTokens == 0 && store.Find(slot.Session) is { } head)
+                keeper.Verify(slot.Current.Passport, head.Key, slot.RestoredTokens, reusedTokens: 0);
+        }
+        catch (Exception cause)
+        {
+            SnapshotLog.Broke(logger, cause);
+        }
     }
 
     internal void Leave(TakenSlot slot, int? tokens)
     {
         lock (sync)
+        {
             slot.Current.Board.Leave(slot.Slot, tokens);
+            // A client that left: llama-server may be at its answer still.
+            slot.Current.IsUncertain |= tokens is null;
+        }
+    }
+
+    internal void GiveUp(TakenSlot slot, HeldConversation? still)
+    {
+        lock (sync)
+        {
+            slot.Current.Board.GiveUp(slot.Slot, still);
+            slot.Current.IsUncertain = true;
+        }
     }
 
     /// <summary>Null where the conversation was deleted meanwhile.</summary>
@@ -187,63 +333,6 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
             : null;
 
     private static double Round(double seconds) => Math.Round(seconds, 6);
-}
-
-/// <summary>The loaded model's slots.</summary>
-internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoard board)
-{
-    public Upstream Upstream { get; } = upstream;
-    public Passport Passport { get; } = passport;
-    public SlotBoard Board { get; } = board;
-    /// <summary>Of evaluating a prompt, by the last answer that told; 0 before the first.</summary>
-    public double SecondsPerToken { get; private set; }
-
-    public void LearnSpeed(AnswerTimings timings)
-    {
-        // Small prompts tell nothing of the speed: most of their time is not evaluation.
-        if (timings.PromptTokens >= 32)
-            SecondsPerToken = timings.PromptSeconds / timings.PromptTokens;
-    }
-}
-
-/// <summary>A conversation's slot for the time of one request.</summary>
-internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot, string session) : IDisposable
-{
-    private int? tokens;
-    private bool isLeft;
-
-    public LoadedSlots Current { get; } = current;
-    public int Slot { get; } = slot;
-    public string Session { get; } = session;
-    /// <summary>Of this conversation, from a file, that its answer will tell the use of; else 0.</summary>
-    public int RestoredTokens { get; set; }
-    public double RestoreSeconds { get; set; }
-    /// <summary>Of this conversation, evaluated before it was asked for, that its answer will tell the use of; else 0.</summary>
-    public int AheadTokens { get; init; }
-
-    /// <summary>The whole answer has come; null: it said nothing of its cost.</summary>
-    public void Answered(AnswerTimings? timings)
-    {
-        if (timings is not { } told)
-            return;
-        tokens = told.HeldTokens;
-        owner.Answered(this, told);
-    }
-
-    /// <summary>What was to be evaluated ahead is, and the slot is left.</summary>
-    public void EvaluatedAhead(AnswerTimings timings)
-    {
-        isLeft = true;
-        owner.LeaveAhead(this, timings);
-    }
-
-    public void Dispose()
-    {
-        if (isLeft)
-            return;
-        isLeft = true;
-        owner.Leave(this, tokens);
-    }
 }
 
 /// <param name="Count">Conversations.</param>

@@ -56,7 +56,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Equal((1, false), (router.ModelsMax, router.ModelsAutoload));
         Assert.Equal((8192, 1), (router.CtxSize, router.Parallel));
         Assert.Equal(("q8_0", "q8_0"), (router.CacheTypeK, router.CacheTypeV));
-        Assert.Equal((true, 1024, true, "auto", true),
+        Assert.Equal((true, 1024, false, "auto", true),
             (router.KvUnified, router.CacheRamMb, router.CacheIdleSlots, router.FlashAttn, router.NoUi));
         Assert.Empty(router.ExtraArgs);
         var model = Assert.Single(config.Models).Value;

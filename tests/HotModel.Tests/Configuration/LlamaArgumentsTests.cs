@@ -12,7 +12,7 @@ public sealed class LlamaArgumentsTests : IDisposable
     public void Router_of_defaults_is_as_in_the_seed() => Assert.Equal(
         "--host 127.0.0.1 --port 28000 --models-max 1 --ctx-size 8192 --parallel 1 --cache-type-k q8_0 "
             + "--cache-type-v q8_0 "
-            + "--no-models-autoload --kv-unified --cache-ram 1024 --cache-idle-slots --flash-attn auto --no-ui "
+            + "--no-models-autoload --kv-unified --cache-ram 1024 --no-cache-idle-slots --flash-attn auto --no-ui "
             + $"--slot-save-path {folder.File(".hotmodel/snapshots")}",
         string.Join(' ', LlamaArguments.Router(folder.LoadGood("[models.a]\npath='/a'\n"), null)));
 
@@ -95,6 +95,20 @@ public sealed class LlamaArgumentsTests : IDisposable
             LlamaArguments.Process(config, config.Models["a"]).Skip(6));
         config = folder.LoadGood(toml, ("HOTMODEL_SNAPSHOTS__ENABLED", "false"));
         Assert.Equal(["-c", "8192"], LlamaArguments.Process(config, config.Models["a"]).Skip(6));
+    }
+
+    [Fact]
+    public void Idle_slots_are_emptied_only_without_snapshots()
+    {
+        const string toml = "[router]\ncache_idle_slots = true\n[models.a]\npath = '/a'\n[models.b]\npath = '/b'\n"
+            + "binary = 'some-server'";
+        var config = folder.LoadGood(toml);
+        Assert.Contains("--no-cache-idle-slots", LlamaArguments.Router(config, null));
+        Assert.Equal("0", LlamaArguments.ProcessEnvironment(config, config.Models["a"])["LLAMA_ARG_CACHE_IDLE_SLOTS"]);
+        Assert.Empty(LlamaArguments.ProcessEnvironment(config, config.Models["b"]));
+        config = folder.LoadGood(toml, ("HOTMODEL_SNAPSHOTS__ENABLED", "false"));
+        Assert.Contains("--cache-idle-slots", LlamaArguments.Router(config, null));
+        Assert.Empty(LlamaArguments.ProcessEnvironment(config, config.Models["a"]));
     }
 
     [Fact]

@@ -128,7 +128,7 @@ public sealed class PresetFileTests : IDisposable
     [Fact]
     public void Paths_and_keys_without_effect_are_warnings()
     {
-        folder.Write("p.ini", "[*]\nctx-size = 8192\nflash-attn = on\nno-kv-unified = 1\ncache-idle-slots = on\n"
+        folder.Write("p.ini", "[*]\nctx-size = 8192\nflash-attn = on\nno-kv-unified = 1\ncache-idle-slots = off\n"
             + "[a]\nmodel = a.gguf\nc = 4096\n[bee]\nmodel = /nowhere/b.gguf\n");
 
         var warnings = folder.Load(Toml).Warnings.Select(folder.Short).Where(text => text.StartsWith("p.ini"));

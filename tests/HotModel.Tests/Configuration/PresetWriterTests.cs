@@ -86,7 +86,7 @@ public sealed class PresetWriterTests : IDisposable
             preset.Find("*")!.Entries.Select(entry => (entry.Key, entry.Value)));
         Assert.Contains(preset.Find("b")!.Entries, entry => (entry.Key, entry.Value) == ("c", "4096"));
         Assert.Equal("--host 127.0.0.1 --port 28000 --models-max 1 --parallel 1 --cache-type-k q8_0 --cache-type-v "
-            + "q8_0 --models-preset p.ini --no-models-autoload --cache-ram 1024 --cache-idle-slots --no-ui "
+            + "q8_0 --models-preset p.ini --no-models-autoload --cache-ram 1024 --no-cache-idle-slots --no-ui "
             + $"--slot-save-path {config.SnapshotDirectory}",
             string.Join(' ', LlamaArguments.Router(config, "p.ini")));
     }

@@ -39,7 +39,7 @@ internal sealed class PrefillScene : IAsyncDisposable
         HotModelConfig config = TestConfig.Create();
         keeper = new SnapshotKeeper(config.Snapshots, Path.Combine(state.Path, "snapshots"), Store, state.Time,
             NullLogger.Instance);
-        Warm = new WarmReturn(keeper, Store, TimeProvider.System);
+        Warm = new WarmReturn(keeper, Store, TimeProvider.System, NullLogger<WarmReturn>.Instance);
         Ahead = new PrefillAhead(new NextPrompt(config, Store, forwarder, TimeProvider.System), Warm, Quiet, forwarder,
             TimeSpan.FromSeconds(300), state.Time, NullLogger<PrefillAhead>.Instance);
     }

@@ -43,6 +43,16 @@ public class ModelFilesTests
     }
 
     [Fact]
+    public void Preset_without_a_value_leaves_the_path_of_the_model()
+    {
+        using var folder = new TempFolder();
+        var preset = Path.Combine(folder.Path, "models.ini");
+        File.WriteAllText(preset, "[a]\nmodel =\n");
+        var config = Config with { Router = Config.Router with { ModelsPreset = preset } };
+        Assert.Equal(["/nowhere/a.gguf"], ModelFiles.Of(config, config.Models["a"]));
+    }
+
+    [Fact]
     public void Preset_of_the_user_says_what_is_loaded()
     {
         using var folder = new TempFolder();

@@ -107,6 +107,15 @@ public sealed class ModelReadingTests : IDisposable
     }
 
     [Fact]
+    public void Whatever_breaks_is_one_line_in_the_log_and_no_end_of_the_program()
+    {
+        var log = new LineCollector();
+        Start(() => [""], logger: log).Join();
+        Start(() => throw new FormatException("odd"), logger: log).Join();
+        Assert.Equal(2, log.Lines.Count);
+    }
+
+    [Fact]
     public void Missing_file_is_one_line_in_the_log()
     {
         var file = Create("a", 1 << 20);

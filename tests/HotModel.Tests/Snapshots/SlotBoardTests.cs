@@ -88,6 +88,42 @@ public sealed class SlotBoardTests
         Assert.Equal(0, board.Take("one")!.AheadTokens);
     }
 
+    [Fact]
+    public void Request_that_was_refused_leaves_what_its_slot_held()
+    {
+        var board = new SlotBoard(1);
+        Answer(board, "one", 600);
+        board.Take("one");
+        board.Leave(0, null);
+        Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
+        Assert.True(board.MayHold(0, 12));
+        Answer(board, "one", 640);
+        Assert.Equal((true, false), (board.MayHold(0, 641), board.MayHold(0, 12)));
+    }
+
+    [Fact]
+    public void Slot_at_work_for_somebody_else_is_no_seat()
+    {
+        var board = new SlotBoard(2);
+        Answer(board, "one", 600);
+        Assert.Null(board.Take("one", 0));
+        Assert.Equal(1, board.Take("two", 0)!.Slot);
+        Assert.Null(board.Take("three", 0));
+    }
+
+    [Fact]
+    public void Seat_that_is_given_up_is_free_and_what_it_would_have_displaced_is_still_there()
+    {
+        var board = new SlotBoard(1);
+        Answer(board, "one", 600);
+        board.GiveUp(board.Take("two")!.Slot, new HeldConversation("one", 600));
+        Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
+        Assert.True(board.Take("one")!.IsOwn);
+        board.GiveUp(0, null);
+        Assert.Empty(board.Unkept());
+        Assert.False(board.Take("one")!.IsOwn);
+    }
+
     private static void Answer(SlotBoard board, string session, int tokens) =>
         board.Leave(board.Take(session)!.Slot, tokens);
 }
