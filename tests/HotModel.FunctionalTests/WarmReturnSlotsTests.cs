@@ -91,8 +91,28 @@ public sealed class WarmReturnSlotsTests
         Assert.Null((await hotmodel.Api.SwitchAsync("b")).Json["saved"]);
     }
 
-    private static Setup SetupOf(int parallel, bool processMode) => new Setup
+    [Fact]
+    public async Task Restore_that_finds_no_room_empties_other_slots_and_loses_nothing()
     {
+        // The two conversations fit only one at a time into what all slots share.
+        await using var hotmodel = await HotModelProcess.StartAsync(SetupOf(2, processMode: false, contextTokens: 1536));
+        await hotmodel.Api.ChatAsync(LongText, session: "one");
+        await hotmodel.Api.SwitchAsync("b");
+        await hotmodel.Api.SwitchAsync("a");
+        await hotmodel.Api.ChatAsync("Another conversation. " + LongText, session: "two");
+        await hotmodel.Api.SwitchAsync("b");
+        await hotmodel.Api.SwitchAsync("a");
+        foreach (var session in (string[])["one", "two", "one"])
+        {
+            var again = await hotmodel.Api.ChatAsync("and then?", session);
+            Assert.True((int?)again.Json["timings"]!["cache_n"] > 500, again.Text);
+        }
+        Assert.Equal(0, (int?)(await hotmodel.StateAsync())["snapshots"]!["failed"]);
+    }
+
+    private static Setup SetupOf(int parallel, bool processMode, int contextTokens = 4096) => new Setup
+    {
+        ContextTokens = contextTokens,
         ProcessMode = processMode,
         Router = $"parallel = {parallel}",
         // So that nothing but requests uses the slots.

@@ -86,8 +86,8 @@ internal sealed class RouterClient : IDisposable
     public Task<RouterReply> ModelPropsAsync(string id, CancellationToken cancel) =>
         GetAsync($"props?model={Uri.EscapeDataString(id)}&autoload=false", cancel);
 
-    /// <summary>Saves a slot to a file in the folder of --slot-save-path, or restores it from there.</summary>
-    /// <param name="action">save or restore.</param>
+    /// <summary>Saves a slot to a file in the folder of --slot-save-path, restores it from there, or empties it.</summary>
+    /// <param name="action">save, restore or erase, which needs no file.</param>
     /// <param name="limit">How long the answer may take: as long as the file needs.</param>
     public Task<RouterReply> SlotAsync(
         string id, int slot, string action, string file, TimeSpan limit, CancellationToken cancel)

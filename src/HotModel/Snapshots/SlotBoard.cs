@@ -98,6 +98,17 @@ internal sealed class SlotBoard
             entry.Hold(entry.Tokens, entry.IsKept, restored: 0);
     }
 
+    /// <summary>Other slots that hold a conversation and are at rest, and what of it no file has.</summary>
+    public IReadOnlyList<(int Slot, HeldConversation? Unkept)> IdleBeside(int slot) =>
+    [
+        .. entries.Select((entry, at) => (Slot: at, Entry: entry))
+            .Where(item => item.Slot != slot && item.Entry is { Session: not null, IsBusy: false })
+            .Select(item => (item.Slot, Held(item.Entry))),
+    ];
+
+    /// <summary>Takes an idle slot out of use until it is given up. False: a request has it by now.</summary>
+    public bool Close(int slot) => !entries[slot].IsBusy && (entries[slot].IsBusy = true);
+
     /// <summary>The slot of a conversation; null where it has none.</summary>
     public int? SlotOf(string session) =>
         Array.FindIndex(entries, entry => entry.Session == session) is >= 0 and var slot ? slot : null;

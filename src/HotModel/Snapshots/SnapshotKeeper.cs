@@ -111,6 +111,10 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     public async Task<SaveResult> SaveAsync(
         Upstream upstream, Passport passport, int slot, SlotContent content, CancellationToken cancel)
     {
+        if (content.Tokens < minTokens)
+            return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
+        if (!IsRestorable(passport))
+            return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
         var start = time.GetTimestamp();
         var file = SnapshotFolder.NewName();
         writing[file] = true;
@@ -137,8 +141,15 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     /// <summary>
     /// Restores the session's snapshot into the slot. Missing where there is none that matches; then the slot is as it was.
     /// </summary>
+    /// <param name="upstream">The server.</param>
+    /// <param name="passport">The loaded model's.</param>
+    /// <param name="slot">Where to.</param>
+    /// <param name="sessionKey">The store's key of the conversation.</param>
+    /// <param name="isCrowded">Other slots hold something, so that a refusal may be for want of room: llama-server has the
+    /// same words for it as for a broken file.</param>
+    /// <param name="cancel">Ends the wait.</param>
     public async Task<RestoreResult> RestoreAsync(
-        Upstream upstream, Passport passport, int slot, long sessionKey, CancellationToken cancel)
+        Upstream upstream, Passport passport, int slot, long sessionKey, bool isCrowded, CancellationToken cancel)
     {
         var start = time.GetTimestamp();
         if (Find(passport, sessionKey) is not { } snapshot)
@@ -154,12 +165,22 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             return new RestoreResult(RestoreStatus.Restored, snapshot.Tokens, snapshot.Bytes, seconds, null,
                 new SlotContent(sessionKey, snapshot.History, snapshot.Tokens));
         }
+        if (isCrowded && reply.Status == StatusCodes.Status400BadRequest)
+            return new RestoreResult(RestoreStatus.NoRoom, 0, 0, seconds, Refusal(reply), null);
         // Also where no answer came: a file that makes the server hang or crash must not do so twice.
         store.RemoveSnapshot(snapshot.File);
         Interlocked.Increment(ref failed);
         var error = reply.IsOk ? "llama-server restored another number of tokens than were saved." : Refusal(reply);
         SnapshotLog.NotRestored(logger, slot, passport.Model, error);
         return new RestoreResult(RestoreStatus.Failed, 0, 0, seconds, error, null);
+    }
+
+    /// <summary>Empties a slot. False: llama-server did not.</summary>
+    public async Task<bool> EraseAsync(Upstream upstream, int slot, CancellationToken cancel)
+    {
+        using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
+        var reply = await client.SlotAsync(upstream.Model, slot, "erase", "", TransferBase, cancel);
+        return reply.IsOk;
     }
 
     /// <summary>
@@ -191,10 +212,6 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private async Task<SaveResult> SaveAsync(
         Upstream upstream, Passport passport, int slot, SlotContent content, string file, CancellationToken cancel)
     {
-        if (content.Tokens < minTokens)
-            return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
-        if (!IsRestorable(passport))
-            return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
         using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
         SlotState state;
         for (var looks = 0; ; looks++)

@@ -23,8 +23,11 @@ internal enum SaveStatus
 /// <param name="Error">One sentence, where it was not Saved.</param>
 internal readonly record struct SaveResult(SaveStatus Status, int Tokens, long Bytes, double Seconds, string? Error);
 
-/// <summary>Missing: nothing was sent to the server. Failed: the slot may be empty, or is soon.</summary>
-internal enum RestoreStatus { Restored, Missing, Failed }
+/// <summary>
+/// Missing: nothing was sent to the server. NoRoom: other slots may have to be emptied first. Failed: the file was no good and
+/// is deleted. After the last two the slot may be empty, or is soon.
+/// </summary>
+internal enum RestoreStatus { Restored, Missing, NoRoom, Failed }
 
 /// <param name="Content">What the slot now holds, where it was Restored.</param>
 internal readonly record struct RestoreResult(

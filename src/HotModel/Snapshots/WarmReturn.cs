@@ -60,7 +60,8 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         RestoredSlot? restored = null;
         if (store.LatestSession() is { } latest)
         {
-            var result = await keeper.RestoreAsync(upstream, passport, slot: 0, latest.Key, cancel);
+            var result = await keeper.RestoreAsync(
+                upstream, passport, slot: 0, latest.Key, isCrowded: false, cancel);
             if (result.Status == RestoreStatus.Restored)
             {
                 var seat = current.Board.Take(latest.Id)!;
@@ -158,7 +159,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
             var status = RestoreStatus.Missing;
             if (store.Find(session) is { } head)
             {
-                var result = await keeper.RestoreAsync(upstream, current.Passport, seat.Slot, head.Key, cancel);
+                var result = await RestoreAsync(current, seat.Slot, head.Key, cancel);
                 status = result.Status;
                 if (status == RestoreStatus.Restored && goesOn)
                     taken.RestoredTokens = result.Tokens;
@@ -322,6 +323,37 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
             slot.Current.Board.GiveUp(slot.Slot, still);
             slot.Current.IsUncertain = true;
         }
+    }
+
+    /// <summary>Where the other slots leave no room for it, they are saved and emptied first.</summary>
+    private async Task<RestoreResult> RestoreAsync(LoadedSlots current, int slot, long key, CancellationToken cancel)
+    {
+        IReadOnlyList<(int Slot, HeldConversation? Unkept)> others;
+        lock (sync)
+            others = current.Board.IdleBeside(slot);
+        var result = await keeper.RestoreAsync(current.Upstream, current.Passport, slot, key, others.Count > 0, cancel);
+        if (result.Status != RestoreStatus.NoRoom)
+            return result;
+        foreach (var (other, unkept) in others)
+        {
+            lock (sync)
+            {
+                if (!current.Board.Close(other))
+                    continue;
+            }
+            try
+            {
+                if (unkept is not null)
+                    await SaveAsync(current, other, unkept, cancel);
+                await keeper.EraseAsync(current.Upstream, other, cancel);
+            }
+            finally
+            {
+                lock (sync)
+                    current.Board.GiveUp(other, null);
+            }
+        }
+        return await keeper.RestoreAsync(current.Upstream, current.Passport, slot, key, isCrowded: false, cancel);
     }
 
     /// <summary>Null where the conversation was deleted meanwhile.</summary>

@@ -26,6 +26,9 @@ internal abstract record LoopInput
 
     internal sealed record Settled(long Generation, bool? Value, GpuReading Reading) : LoopInput;
 
+    /// <summary>The model answers; what is done for its conversations has no part in the time that a load may take.</summary>
+    internal sealed record Answers(long Generation) : LoopInput;
+
     internal sealed record LoadEnded(
         long Generation, LoadResult Result, GpuReading Reading, RestoredSlot? Restored) : LoopInput;
 

@@ -185,6 +185,10 @@ internal sealed partial class SwitchLoop
                     recorder.Settled(settled.Value, settled.Reading);
                 Apply(new SwitchEvent(SwitchEventKind.MemorySettled, settled.Generation));
                 break;
+            case LoopInput.Answers answers:
+                if (answers.Generation == state.Generation)
+                    deadline?.Dispose();
+                break;
             case LoopInput.LoadEnded ended:
                 HandleLoadEnded(ended);
                 break;

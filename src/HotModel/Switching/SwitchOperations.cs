@@ -69,7 +69,10 @@ internal sealed class SwitchOperations(
         var result = await backend.LoadAsync(models[model], generation,
             progress => feed.Publish(new ProgressNews(model, progress.Stage, progress.Fraction)), token);
         var reading = gpu.Read();
-        var restored = result.Upstream is { } upstream ? await warmth.Loaded(models[model], upstream, token) : null;
+        if (result.Upstream is not { } upstream)
+            return new LoopInput.LoadEnded(generation, result, reading, null);
+        post(new LoopInput.Answers(generation));
+        var restored = await warmth.Loaded(models[model], upstream, token);
         return new LoopInput.LoadEnded(generation, result, reading, restored);
     });
 

@@ -25,6 +25,7 @@ internal sealed class Setup
     public string Snapshots { get; init; } = "";
     public string Llama { get; init; } = "";
     public string Router { get; init; } = "";
+    public int ContextTokens { get; init; } = 4096;
     public bool ProcessMode { get; init; }
     /// <summary>Null: the real llama-server. Else the fake one with these faults ("" for none).</summary>
     public string? FakeFaults { get; init; }
@@ -92,12 +93,12 @@ internal sealed class Setup
         Section("snapshots", Snapshots);
         var mode = ProcessMode ? "backend_mode = \"process\"" : "";
         Section("llama", $"binary = \"{Binary()}\"", mode, Llama);
-        Section("router", Line("port", RouterPort), "ctx_size = 4096", ExtraArgs(RouterExtraArgs), Router);
+        Section("router", Line("port", RouterPort), $"ctx_size = {ContextTokens}", ExtraArgs(RouterExtraArgs), Router);
         foreach (var (name, (_, lines)) in models)
         {
             var port = ProcessMode ? Line("port", modelPorts[name] = Ports.Next()) : "";
             var args = ProcessMode ? ExtraArgs(null) : "";
-            Section($"models.{name}", $"path = \"{name}.gguf\"", "ctx_size = 4096", port, args, lines);
+            Section($"models.{name}", $"path = \"{name}.gguf\"", $"ctx_size = {ContextTokens}", port, args, lines);
         }
         return toml.ToString();
 

@@ -62,6 +62,22 @@ public sealed class SlotBoardTests
     }
 
     [Fact]
+    public void Slots_at_rest_can_be_emptied_for_another()
+    {
+        var board = new SlotBoard(4);
+        Answer(board, "one", 600);
+        Answer(board, "two", 700);
+        board.Restored(1, 700);
+        board.Take("three");
+        Assert.Equal([(0, new HeldConversation("one", 600)), (1, null)], board.IdleBeside(3));
+        Assert.False(board.Close(2));
+        Assert.True(board.Close(0));
+        Assert.Equal(3, board.Take("one")!.Slot);
+        board.GiveUp(0, null);
+        Assert.Equal(0, board.Take("four")!.Slot);
+    }
+
+    [Fact]
     public void Evaluating_ahead_takes_no_slot_from_a_conversation()
     {
         var board = new SlotBoard(2);

@@ -276,12 +276,26 @@ public partial class SnapshotKeeperTests
         scene.Add(session, 10);
 
         var result = await scene.Keeper.RestoreAsync(
-            new Upstream(server.Address, "a", null), Passport, 3, session, BackendScene.Soon);
+            new Upstream(server.Address, "a", null), Passport, 3, session, isCrowded: false, BackendScene.Soon);
 
         Assert.Equal(expected, result.Status.ToString());
         Assert.Equal(expected == nameof(RestoreStatus.Restored) ? 1 : 0, scene.Files.Count);
         Assert.Contains("POST /slots/3?action=restore&model=a&autoload=false ", server.Requests[0],
             StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Refusal_that_may_be_for_want_of_room_keeps_the_file()
+    {
+        await using var scene = new SnapshotState();
+        await using var server = new ScriptedServer(
+            ScriptedServer.Always(Reply("400 Bad", """{"error":{"message":"Unable to restore slot"}}""")));
+        var session = scene.Session("one");
+        scene.Add(session, 10);
+        var result = await scene.Keeper.RestoreAsync(
+            new Upstream(server.Address, "a", null), Passport, 3, session, isCrowded: true, BackendScene.Soon);
+        Assert.Equal(RestoreStatus.NoRoom, result.Status);
+        Assert.Single(scene.Files);
     }
 
     [Fact]
@@ -294,7 +308,7 @@ public partial class SnapshotKeeperTests
         File.SetLastWriteTimeUtc(path, File.GetLastWriteTimeUtc(path).AddMilliseconds(1));
 
         var result = await scene.Keeper.RestoreAsync(
-            new Upstream(server.Address, "a", null), Passport, 3, session, BackendScene.Soon);
+            new Upstream(server.Address, "a", null), Passport, 3, session, isCrowded: false, BackendScene.Soon);
 
         Assert.Equal(RestoreStatus.Missing, result.Status);
         Assert.Empty(scene.Files);
@@ -312,7 +326,7 @@ public partial class SnapshotKeeperTests
         scene.Add(session, 10);
 
         Assert.Equal(RestoreStatus.Failed,
-            (await scene.Keeper.RestoreAsync(Nobody, Passport, 0, session, BackendScene.Soon)).Status);
+            (await scene.Keeper.RestoreAsync(Nobody, Passport, 0, session, isCrowded: false, BackendScene.Soon)).Status);
         Assert.Equal(2, scene.Keeper.Totals.Failed);
     }
 

@@ -66,7 +66,8 @@ internal sealed class SnapshotScene : IAsyncDisposable
         Keeper.SaveAsync(to.Upstream, to.Passport, slot, content, BackendScene.Soon);
 
     public Task<RestoreResult> RestoreAsync((Upstream Upstream, Passport Passport) to, int slot, long session) =>
-        Keeper.RestoreAsync(to.Upstream, to.Passport, slot, session, BackendScene.Soon);
+        Keeper.RestoreAsync(
+            to.Upstream, to.Passport, slot, session, isCrowded: false, BackendScene.Soon);
 
     public async ValueTask DisposeAsync()
     {

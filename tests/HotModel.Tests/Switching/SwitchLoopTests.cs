@@ -1,4 +1,5 @@
 using HotModel.Configuration;
+using HotModel.Snapshots;
 using HotModel.Switching;
 
 namespace HotModel.Tests.Switching;
@@ -166,6 +167,19 @@ public class SwitchLoopTests
         s.Finish();
         s.Finish();
         Assert.Equal(("timed_out", "a"), (report.Result.Reason, report.Result.RolledBackTo));
+    }
+
+    [Fact]
+    public void Slow_restore_after_a_load_does_not_make_it_fail()
+    {
+        var restored = new TaskCompletionSource<RestoredSlot?>();
+        var s = new SwitchSimulation(Config, "a", warmth: SwitchWarmth.None with { Loaded = (_, _, _) => restored.Task });
+        s.Finish();
+        s.Advance(Config.Server.LoadTimeout);
+        var client = s.Arrive();
+        Assert.Null(client.Lease);
+        s.Do(() => restored.SetResult(null));
+        Assert.Equal("a", client.Lease!.Model);
     }
 
     [Fact]

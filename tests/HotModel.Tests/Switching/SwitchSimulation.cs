@@ -16,12 +16,13 @@ internal sealed class SwitchSimulation
     private readonly List<Task<SwitchReport>> switches = [];
     private ScriptedBackend? backend;
 
-    public SwitchSimulation(HotModelConfig config, string? activeModel, TargetReadAhead? readAhead = null)
+    public SwitchSimulation(
+        HotModelConfig config, string? activeModel, TargetReadAhead? readAhead = null, SwitchWarmth? warmth = null)
     {
         Loop = new SwitchLoop(config, onLost => backend = new ScriptedBackend(onLost),
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
-            SwitchWarmth.None,
+            warmth ?? SwitchWarmth.None,
             activeModel, Remembered.Add, time, NullLogger.Instance)
         {
             ReadAhead = readAhead,
