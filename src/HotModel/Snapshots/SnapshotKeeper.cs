@@ -37,6 +37,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private readonly ConcurrentDictionary<string, bool> writing = new(StringComparer.Ordinal);
     // Models and builds whose mark the disk may not have taken, and fingerprints of servers that cannot save at all.
     private readonly ConcurrentDictionary<string, bool> useless = new(StringComparer.Ordinal);
+    // Models and builds whose last restored file was of no use.
+    private readonly ConcurrentDictionary<string, bool> unused = new(StringComparer.Ordinal);
     private long saved, restored, failed;
 
     /// <summary>Opens the folder: what is no whole snapshot goes, and all of it where snapshots are off.</summary>
@@ -184,12 +186,19 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     }
 
     /// <summary>
-    /// The first answer after a restore told how much of it was used, its prompt being one that begins with all of it.
-    /// Less than half means that this model cannot go on from a file.
+    /// The first answer after a restore told how much of it was used, its prompt being one that goes on from it. Less than
+    /// half, twice in a row, means that this model cannot go on from a file: once, the client may have changed the beginning.
     /// </summary>
     public void Verify(Passport passport, long sessionKey, int restoredTokens, int reusedTokens)
     {
-        if (restoredTokens < minTokens || reusedTokens >= restoredTokens / 2)
+        if (restoredTokens < minTokens)
+            return;
+        if (reusedTokens >= restoredTokens / 2)
+        {
+            unused.TryRemove(passport.ModelAndBuild, out _);
+            return;
+        }
+        if (unused.TryAdd(passport.ModelAndBuild, true))
             return;
         useless[passport.ModelAndBuild] = true;
         store.MarkNotRestorable(passport.ModelAndBuild);

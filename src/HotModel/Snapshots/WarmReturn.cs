@@ -297,8 +297,11 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         // file reuses not even the first token, which all its prompts share.
         try
         {
-            if (slot.RestoredTokens > 0 && timings.CachedTokens == 0 && store.Find(slot.Session) is { } head)
-                keeper.Verify(slot.Current.Passport, head.Key, slot.RestoredTokens, reusedTokens: 0);
+            if (slot.RestoredTokens > 0 && store.Find(slot.Session) is { } head)
+            {
+                keeper.Verify(slot.Current.Passport, head.Key, slot.RestoredTokens,
+                    reusedTokens: timings.CachedTokens > 0 ? slot.RestoredTokens : 0);
+            }
         }
         catch (Exception cause)
         {

@@ -198,14 +198,16 @@ public partial class SnapshotKeeperTests
     }
 
     [Fact]
-    public async Task Verify_little_reuse_marks_model_and_build_for_good()
+    public async Task Verify_little_reuse_twice_in_a_row_marks_model_and_build_for_good()
     {
         await using var scene = new SnapshotState();
         var session = scene.Session("one");
         scene.Add(session, 10);
         scene.Add(session, 10, "g");
         var other = scene.Add(session, 10, "h", "another build");
+        scene.Keeper.Verify(Passport, session, 1000, 0);
         scene.Keeper.Verify(Passport, session, 1000, 500);
+        scene.Keeper.Verify(Passport, session, 1000, 0);
         scene.Keeper.Verify(Passport, session, 63, 0);
         Assert.True(scene.Keeper.IsRestorable(Passport));
         Assert.Equal(3, scene.Files.Count);
