@@ -29,9 +29,19 @@ public sealed class SlidingWindowTests
     }
 
     [Fact]
-    public async Task Restore_that_reuses_nothing_is_the_last()
+    public async Task Restore_that_reuses_nothing_once_is_not_the_last()
     {
         var (without, with) = await CompareAsync("extra_args = [\"--ctx-checkpoints\", \"0\"]", "be brief", "be brief");
+        Assert.Equal(without.Answers, with.Answers);
+        Assert.Equal(0, with.Cached[0]);
+        Assert.True(with.Cached[1] > 500, $"{with.Cached[1]} tokens were reused");
+        Assert.True(with.IsKept);
+    }
+
+    [Fact]
+    public async Task Second_restore_in_a_row_that_reuses_nothing_is_the_last()
+    {
+        var (without, with) = await CompareAsync("extra_args = [\"--ctx-checkpoints\", \"0\"]", "be brief", "be terse");
         Assert.Equal(without.Answers, with.Answers);
         Assert.Equal([0, 0], with.Cached);
         Assert.False(with.IsKept);
