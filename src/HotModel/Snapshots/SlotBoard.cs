@@ -57,11 +57,7 @@ internal sealed class SlotBoard
             ? Take(session) : null;
 
     /// <summary>The seat's conversation was read from a file into its slot.</summary>
-    public void Restored(int slot, int tokens)
-    {
-        entries[slot].Hold(tokens, isKept: true, restored: tokens);
-        entries[slot].IsKnown = true;
-    }
+    public void Restored(int slot, int tokens) => entries[slot].Hold(tokens, isKept: true, restored: tokens);
 
     /// <param name="slot">Where its request ran.</param>
     /// <param name="tokens">What the slot holds now; null where that is not known: then what it held, for a request that was
@@ -71,7 +67,6 @@ internal sealed class SlotBoard
         var entry = entries[slot];
         entry.IsBusy = false;
         entry.Hold(tokens ?? entry.Tokens, isKept: tokens is null && entry.IsKept, restored: 0);
-        entry.IsKnown = tokens is not null;
     }
 
     /// <summary>The seat's conversation has not come to its slot.</summary>
@@ -113,10 +108,6 @@ internal sealed class SlotBoard
     public int? SlotOf(string session) =>
         Array.FindIndex(entries, entry => entry.Session == session) is >= 0 and var slot ? slot : null;
 
-    /// <summary>False: so many tokens are not those of its conversation's last answer, one more or less.</summary>
-    public bool MayHold(int slot, int tokens) =>
-        entries[slot] is var entry && (entry.IsBusy || !entry.IsKnown || Math.Abs(tokens - entry.Tokens) <= 1);
-
     public bool IsBusy(int slot) => slot < entries.Length && entries[slot].IsBusy;
 
     /// <summary>The beginning of the seat's conversation was evaluated before it was asked for.</summary>
@@ -146,8 +137,6 @@ internal sealed class SlotBoard
         public int Restored { get; private set; }
         /// <summary>Tokens that were evaluated ahead, since no answer has gone on from them yet.</summary>
         public int Ahead { get; set; }
-        /// <summary>By its last answer, or from a file.</summary>
-        public bool IsKnown { get; set; }
         public bool IsBusy { get; set; }
         public long Used { get; set; }
 

@@ -137,10 +137,10 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         }
         if (current is null || current.Upstream != upstream)
             return null;
-        var look = isUncertain ? await LookAsync(current, session, cancel) : new SlotLook([], false);
+        var running = isUncertain ? await RunningAsync(current, session, cancel) : [];
         lock (sync)
         {
-            if (look is null || loaded != current || (seat = current.Board.Take(session, look.Running)) is null)
+            if (running is null || loaded != current || (seat = current.Board.Take(session, running)) is null)
                 return null;
         }
         var taken = new TakenSlot(this, current, seat.Slot, session)
@@ -156,20 +156,14 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
             if (seat.Displaced is { } displaced)
                 await SaveAsync(current, seat.Slot, displaced, cancel);
             still = null;
-            var status = RestoreStatus.Missing;
             if (store.Find(session) is { } head)
             {
                 var result = await RestoreAsync(current, seat.Slot, head.Key, cancel);
-                status = result.Status;
-                if (status == RestoreStatus.Restored && goesOn)
+                if (result.Status == RestoreStatus.Restored && goesOn)
                     taken.RestoredTokens = result.Tokens;
                 taken.RestoreSeconds = result.Seconds;
             }
-            if (!look.IsDriven || status != RestoreStatus.Missing)
-                return taken;
-            // llama-server keeps in memory what it drove out, and looks there only when it chooses the slot.
-            taken.GiveUp(null);
-            return null;
+            return taken;
         }
         catch (Exception cause)
         {
@@ -213,10 +207,14 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     }
 
     /// <summary>
-    /// What llama-server's slots are at. A request that names one at work waits for the end of that, whatever other slots
-    /// are free. Null where it does not tell.
+    /// The slots in which llama-server works. A request that names one of them waits for the end of that, whatever other
+    /// slots are free. Null where it does not tell.
     /// </summary>
-    private async Task<SlotLook?> LookAsync(LoadedSlots current, string session, CancellationToken cancel)
+    /// <remarks>
+    /// Not looked for: what the slots hold. A conversation that another route's request drove out of its slot is found in
+    /// the memory in which llama-server keeps such prompts (--cache-ram), also by a request that names the slot.
+    /// </remarks>
+    private async Task<IReadOnlyList<int>?> RunningAsync(LoadedSlots current, string session, CancellationToken cancel)
     {
         using var client = new RouterClient(current.Upstream.BaseAddress, current.Upstream.ApiKey, time);
         var start = time.GetTimestamp();
@@ -230,27 +228,15 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
                 var isOpen = current.OpenUses > 0;
                 if (!isOpen && running.All(current.Board.IsBusy))
                     current.IsUncertain = false;
-                if (current.Board.SlotOf(session) is not { } own)
-                    return new SlotLook(running, false);
-                if (!running.Contains(own))
-                {
-                    var isDriven = SlotAnswers.FindSlot(slots, own)?.Tokens is { } held
-                        && !current.Board.MayHold(own, held);
-                    if (isDriven)
-                        current.Board.GiveUp(own, null);
-                    return new SlotLook(running, isDriven);
-                }
+                if (current.Board.SlotOf(session) is not { } own || !running.Contains(own))
+                    return running;
                 // What the conversation's last request left behind ends soon; what somebody else has begun may not.
                 if (isOpen || time.GetElapsedTime(start) > LeftoverLimit)
-                    return new SlotLook(running, false);
+                    return running;
             }
             await Task.Delay(LookPause, time, cancel);
         }
     }
-
-    /// <param name="Running">Slots at work.</param>
-    /// <param name="IsDriven">The conversation's slot holds something else by now.</param>
-    private sealed record SlotLook(IReadOnlyList<int> Running, bool IsDriven);
 
     /// <summary>
     /// A slot to evaluate a conversation in before it is asked for, without taking one from another. Null: there is none.

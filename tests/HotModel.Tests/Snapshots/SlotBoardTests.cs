@@ -112,9 +112,6 @@ public sealed class SlotBoardTests
         board.Take("one");
         board.Leave(0, null);
         Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
-        Assert.True(board.MayHold(0, 12));
-        Answer(board, "one", 640);
-        Assert.Equal((true, false), (board.MayHold(0, 641), board.MayHold(0, 12)));
     }
 
     [Fact]
