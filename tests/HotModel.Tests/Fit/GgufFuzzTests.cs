@@ -37,6 +37,11 @@ public sealed class GgufFuzzTests
             {
                 var part = GgufPart.Read(new MemoryStream(bytes), bytes.Length);
                 Assert.All(part.Tensors, tensor => Assert.InRange(tensor.Bytes, 0, bytes.Length));
+                if (ModelShape.Of(new GgufModel(part.Metadata, part.Tensors)) is { Shape: { } shape })
+                {
+                    var settings = new FitSettings { GpuShares = [1], FlashAttention = random.Next(2) == 0 };
+                    LargestContext.Find(shape, settings, [1 << 30], null);
+                }
                 read++;
             }
             catch (GgufFault e)

@@ -62,7 +62,8 @@ public sealed class GgufReaderTests : IDisposable
 
         Assert.Equal(
             [200, -2, 65535, -3, uint.MaxValue, -4, 1, 1L << 40, -5, 7],
-            new[] { "u8", "i8", "u16", "i16", "u32", "i32", "yes", "u64", "i64", "end" }.Select(key => metadata.Number(key)!.Value));
+            new[] { "u8", "i8", "u16", "i16", "u32", "i32", "yes", "u64", "i64", "end" }
+                .Select(key => metadata.Number(key)!.Value));
         Assert.Equal("word", metadata.Text("text"));
         Assert.Equal([1, -2, 3], metadata.Numbers("ints"));
         Assert.Equal([1, 0], metadata.Numbers("bools"));
@@ -127,7 +128,8 @@ public sealed class GgufReaderTests : IDisposable
         Assert.Equal("has too many values at t", Fault(new GgufBytes().Tensor("t", 0, 0, 1L << 40, 1L << 40).Header()));
         Assert.Equal("has 5 dimensions at t, the most is 4", Fault(new GgufBytes().Tensor("t", 0, 0, 1, 1, 1, 1, 1).Header()));
         Assert.Equal("has the tensor t twice", Fault(new GgufBytes().Tensor("t", 0, 0, 0).Tensor("t", 0, 0, 0).Header()));
-        Assert.Equal("is cut off: t is 128 bytes from 64 + 0, the file ends at 64", Fault(new GgufBytes().Vector("t", 32).Header()));
+        Assert.Equal("is cut off: t is 128 bytes from 64 + 0, the file ends at 64",
+            Fault(new GgufBytes().Vector("t", 32).Header()));
     }
 
     [Fact]
