@@ -1,0 +1,71 @@
+using HotModel.Snapshots;
+
+namespace HotModel.Fit;
+
+/// <summary>Reads what a model's files say about it, without its weights.</summary>
+internal static class GgufReader
+{
+    private const int LeastFileBytes = 24; // magic, version and the two counts
+
+    /// <param name="path">The only file, or the first of several.</param>
+    public static GgufResult Read(string path)
+    {
+        var paths = ServerArguments.Shards(path);
+        GgufMetadata? metadata = null;
+        var tensors = new List<GgufTensor>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < paths.Count; i++)
+        {
+            var (part, fault) = ReadPart(paths[i]);
+            if (part is null)
+                return GgufResult.Failed($"{paths[i]} {fault}");
+            metadata ??= part.Metadata;
+            if (FaultOfPart(part, i, paths.Count) is { } wrong)
+                return GgufResult.Failed($"{paths[i]} {wrong}");
+            if (part.Tensors.FirstOrDefault(tensor => !names.Add(tensor.Name)) is { } doubled)
+                return GgufResult.Failed($"{paths[i]} has the tensor {doubled.Name}, as a file before it has");
+            tensors.AddRange(part.Tensors);
+        }
+        if (metadata is null)
+            return GgufResult.Failed($"{path} is said to be one of no files");
+        return new GgufModel(metadata, tensors);
+    }
+
+    private static string? FaultOfPart(GgufPart part, int index, int count)
+    {
+        // What llama.cpp's splitter writes; a file that was never split has none of it.
+        var said = part.Metadata.Number("split.count") ?? (count == 1 ? 1 : null);
+        if (said is null)
+            return "is no part of a model in several files";
+        if (said.Value is not (0 or 1) && said != count)
+            return $"is one of {said} files, its name says one of {count}";
+        return part.Metadata.Number("split.no") is { } number && number != index
+            ? $"is file {number + 1} of its model, its name says {index + 1}" : null;
+    }
+
+    private static (GgufPart? Part, string? Fault) ReadPart(string path)
+    {
+        try
+        {
+            var info = new FileInfo(path);
+            if (!info.Exists)
+                return (null, "does not exist");
+            // Before it is opened: opening a pipe, which has no length, would wait for somebody who writes to it.
+            if (Length(info) < LeastFileBytes)
+                return (null, "is too short for a GGUF");
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);
+            return (GgufPart.Read(file, file.Length), null);
+        }
+        catch (GgufFault e)
+        {
+            return (null, e.Message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            return (null, $"cannot be read: {e.Message}");
+        }
+
+        static long Length(FileInfo info) =>
+            info.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : info.Length;
+    }
+}

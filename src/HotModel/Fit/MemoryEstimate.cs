@@ -1,0 +1,31 @@
+namespace HotModel.Fit;
+
+/// <param name="WeightBytes">With those of the projector.</param>
+/// <param name="CacheBytes">Keys and values, and the state of recurrent layers.</param>
+/// <param name="ComputeBytes">See <see cref="ComputeBuffer"/>; on the CPU with the logits.</param>
+/// <param name="ProcessBytes">What a process takes there before it has a model.</param>
+internal readonly record struct DeviceMemory(long WeightBytes, long CacheBytes, long ComputeBytes, long ProcessBytes)
+{
+    public long TotalBytes => WeightBytes + CacheBytes + ComputeBytes + ProcessBytes;
+}
+
+/// <summary>The memory that a llama-server with this model and these settings takes, before it has ever run.</summary>
+/// <remarks>
+/// Not in it: adapters, draft models, and what llama-server keeps in the CPU's memory beside the model: its prompt cache
+/// (--cache-ram) and checkpoints. What is unset and --fit would lessen counts in full.
+/// </remarks>
+internal sealed record MemoryEstimate(DeviceMemory Cpu, IReadOnlyList<DeviceMemory> Gpus)
+{
+    /// <returns>Null where the numbers go beyond all memory.</returns>
+    public static MemoryEstimate? Of(ModelShape shape, FitSettings settings)
+    {
+        try
+        {
+            return new EstimateSum(shape, settings).Sum();
+        }
+        catch (OverflowException)
+        {
+            return null;
+        }
+    }
+}
