@@ -16,7 +16,14 @@ internal readonly record struct Estimate(TimeSpan Mean, TimeSpan Deviation)
     /// <summary>A time that is rarely exceeded: mean and four deviations, as TCP waits before it sends again.</summary>
     public TimeSpan Safe => Mean + 4 * Deviation;
 
+    /// <summary>Of one after the other. They do not all take long at once: what they deviate adds up as squares do.</summary>
+    public static Estimate operator +(Estimate a, Estimate b) => new(
+        a.Mean + b.Mean,
+        TimeSpan.FromSeconds(Math.Sqrt(Square(a.Deviation) + Square(b.Deviation))));
+
     public Estimate With(TimeSpan sample) => new(
         Mean + Weight * (sample - Mean),
         Deviation + Weight * ((sample - Mean).Duration() - Deviation));
+
+    private static double Square(TimeSpan time) => time.TotalSeconds * time.TotalSeconds;
 }

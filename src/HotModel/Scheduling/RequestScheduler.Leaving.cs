@@ -44,13 +44,13 @@ internal sealed partial class RequestScheduler
     private TimeSpan CloseBy(ScheduleState s, string loaded, List<WaitingLine> lines)
     {
         var closeBy = TimeSpan.MaxValue;
-        var needed = TimeSpan.Zero;
+        var needed = Estimate.Guess(TimeSpan.Zero);
         var from = loaded;
         foreach (var line in lines)
         {
-            needed += Answer(s, from).Safe + Unload(s, from).Safe + Load(s, line.Model).Safe;
+            needed += Answer(s, from) + Unload(s, from) + Load(s, line.Model);
             from = line.Model;
-            var last = line.Oldest + rules.MaxWait - needed;
+            var last = line.Oldest + rules.MaxWait - needed.Safe;
             closeBy = last < closeBy ? last : closeBy;
         }
         return closeBy;
@@ -59,6 +59,9 @@ internal sealed partial class RequestScheduler
     /// <summary>Until when a model that nobody uses is kept for who may come back to it, while others wait.</summary>
     private TimeSpan Stays(ScheduleState s, string loaded, string other)
     {
+        // Whoever it was loaded for has gone.
+        if (!s.Used)
+            return s.OpenedAt;
         var residency = Residency(s, loaded, other);
         var stays = s.OpenedAt + residency;
         var back = s.NormalIdleSince + residency;

@@ -91,6 +91,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             Active = model,
             Asked = false,
             OpenedAt = kept ? s.OpenedAt : now,
+            Used = kept ? s.Used : s.Asked || s.Active is null,
             IdleSince = kept ? s.IdleSince : now,
             NormalIdleSince = kept ? s.NormalIdleSince : now,
         };
@@ -133,7 +134,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
     private ScheduleStep Fill(ScheduleState s, TimeSpan now)
     {
         ScheduleStep step = s;
-        while (First(step.State, RequestIntent.Normal) is { } first)
+        while (First(step.State) is { } first)
         {
             var (id, model) = first;
             if (model is null)
@@ -148,16 +149,17 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         return step;
     }
 
-    private static (long Id, string? Model)? First(ScheduleState s, RequestIntent preferred)
+    /// <summary>A background request does not keep a model that was lost from being brought back.</summary>
+    private static (long Id, string? Model)? First(ScheduleState s)
     {
         foreach (var (id, request) in s.Waiting)
         {
-            if (request.Intent == preferred)
+            if (request.Intent == RequestIntent.Normal)
                 return (id, request.Model ?? s.Target ?? s.Active);
         }
-        foreach (var (id, request) in s.Waiting)
-            return (id, request.Model ?? s.Target ?? s.Active);
-        return null;
+        return s.Target is null && !s.Waiting.IsEmpty
+            ? (s.Waiting.First().Key, s.Waiting.First().Value.Model ?? s.Active)
+            : null;
     }
 
     private static ScheduleStep StartSwitch(ScheduleState s, string model, TimeSpan now) =>
@@ -188,6 +190,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             step = step.Then(n => n with
             {
                 Waiting = n.Waiting.Remove(id),
+                Used = true,
                 InFlight = n.InFlight + 1,
                 InFlightNormal = n.InFlightNormal + (request.Intent == RequestIntent.Normal ? 1 : 0),
             }).Do(new ScheduleDecision(ScheduleDecisionKind.Admit) { Id = id, Model = s.Loaded });

@@ -18,30 +18,37 @@ internal static class HindsightOptimum
     {
         var names = models.Keys.ToList();
         var lines = names.Select(n => requests.Where(r => r.Model == n).OrderBy(r => r.At).ToArray()).ToArray();
-        var radix = lines.Select(l => l.Length + 1).ToArray();
-        var total = lines.Sum(l => l.Length);
-        // By model and number of requests served of each: when it is ready.
+        // How many were served of each model is one number, with a digit for each model.
+        var units = new int[lines.Length + 1];
+        units[0] = 1;
+        for (var m = 0; m < lines.Length; m++)
+            units[m + 1] = units[m] * (lines[m].Length + 1);
+        var all = units[^1] - 1;
         var layer = new Dictionary<(int Model, int Served), TimeSpan> { [(names.IndexOf(loaded), 0)] = TimeSpan.Zero };
+        // By model and requests served, the earliest it was ready in any fewer switches: being later is no use.
+        var best = new Dictionary<(int, int), TimeSpan>();
         for (var switches = 0; layer.Count > 0; switches++)
         {
             var next = new Dictionary<(int, int), TimeSpan>();
             foreach (var ((model, served), ready) in layer)
             {
-                foreach (var (count, free) in Visit(lines[model], Served(served, radix, model), ready, bound))
+                var before = served / units[model] % (lines[model].Length + 1);
+                foreach (var (count, free) in Visit(lines[model], before, ready, bound))
                 {
-                    // Only where it begins may a model be left unused.
-                    if (switches > 0 && count == Served(served, radix, model))
-                        continue;
-                    var after = served + (count - Served(served, radix, model)) * Step(radix, model);
-                    if (Sum(after, radix) == total)
+                    var after = served + (count - before) * units[model];
+                    if (after == all)
                         return switches;
+                    // Only where it begins may a model be left unused.
+                    if (switches > 0 && count == before)
+                        continue;
                     for (var to = 0; to < names.Count; to++)
                     {
-                        if (to == model || Served(after, radix, to) == lines[to].Length)
+                        if (to == model || after / units[to] % (lines[to].Length + 1) == lines[to].Length)
                             continue;
                         var opens = free + models[names[model]].Unload + models[names[to]].Load;
-                        if (!next.TryGetValue((to, after), out var known) || opens < known)
-                            next[(to, after)] = opens;
+                        if (best.TryGetValue((to, after), out var known) && known <= opens)
+                            continue;
+                        best[(to, after)] = next[(to, after)] = opens;
                     }
                 }
             }
@@ -66,10 +73,4 @@ internal static class HindsightOptimum
             yield return (served + 1, free);
         }
     }
-
-    private static int Step(int[] radix, int model) => radix.Take(model).Aggregate(1, (a, b) => a * b);
-
-    private static int Served(int all, int[] radix, int model) => all / Step(radix, model) % radix[model];
-
-    private static int Sum(int all, int[] radix) => Enumerable.Range(0, radix.Length).Sum(m => Served(all, radix, m));
 }

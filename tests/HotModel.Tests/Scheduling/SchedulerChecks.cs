@@ -4,10 +4,14 @@ namespace HotModel.Tests.Scheduling;
 
 /// <summary>What must be true of every step, whatever the schedule.</summary>
 /// <param name="rules">Of the scheduler.</param>
-/// <param name="label">Says how to run the same again.</param>
-internal sealed class SchedulerChecks(ScheduleRules rules, string label)
+/// <param name="context">Says how to run the same again, and what has happened.</param>
+internal sealed class SchedulerChecks(ScheduleRules rules, Func<string> context)
 {
-    public void True(bool condition, string problem) => Assert.True(condition, $"{label}: {problem}");
+    public void True(bool condition, string problem)
+    {
+        if (!condition)
+            Assert.Fail($"{problem}; {context()}");
+    }
 
     public void Check(ScheduleState before, ScheduleEvent happened, ScheduleStep step, TimeSpan now)
     {
@@ -24,7 +28,7 @@ internal sealed class SchedulerChecks(ScheduleRules rules, string label)
                     break;
                 case ScheduleDecisionKind.Unload:
                     True(before is { InFlight: 0 } && gate == GateState.Open && !rules.IsPinned(before.Loaded)
-                        && before.Waiting.IsEmpty && now >= before.IdleSince + rules.IdleUnload(before.Loaded!), "unload");
+                        && step.State.Waiting.IsEmpty && now >= before.IdleSince + rules.IdleUnload(before.Loaded!), "unload");
                     break;
             }
         }
@@ -38,9 +42,10 @@ internal sealed class SchedulerChecks(ScheduleRules rules, string label)
         {
             if (request.Intent != RequestIntent.Normal || request.Model is not { } other || request.GivesUp <= now)
                 continue;
-            var needed = (s.Of(model).Answer?.Safe ?? rules.UsualAnswer) + (s.Of(model).Unload?.Safe ?? rules.UsualUnload)
-                + (s.Of(other).Load?.Safe ?? rules.UsualLoad);
-            True(now < request.Arrived + rules.MaxWait - needed,
+            var needed = (s.Of(model).Answer ?? Estimate.Guess(rules.UsualAnswer))
+                + (s.Of(model).Unload ?? Estimate.Guess(rules.UsualUnload))
+                + (s.Of(other).Load ?? Estimate.Guess(rules.UsualLoad));
+            True(now < request.Arrived + rules.MaxWait - needed.Safe,
                 $"at {now} {admitted.Id} overtakes {id}, which waits for {other} since {request.Arrived}");
         }
     }
@@ -55,7 +60,7 @@ internal sealed class SchedulerChecks(ScheduleRules rules, string label)
         var open = happened.Kind == ScheduleEventKind.ModelOpened ? happened.Model : s.Gate == GateState.Empty ? null : s.Loaded;
         True(target != open, "a switch to the loaded model");
         True(!rules.IsPinned(open), "a pinned model is left");
-        var normal = waiting.Where(w => w.Intent == RequestIntent.Normal && (w.Model ?? s.Active) != open
+        var normal = waiting.Where(w => w.Intent == RequestIntent.Normal && (w.Model is null ? open is null : w.Model != open)
             && (w.GivesUp > now || w.Arrived == now)).ToList();
         if (normal.Count > 0)
         {

@@ -28,6 +28,7 @@ internal sealed class SimulatedFate(long id, SimulatedRequest request)
     public string? AdmittedTo { get; set; }
     public ScheduleRefusal? Refusal { get; set; }
     public bool Left { get; set; }
+    public bool Ended { get; set; }
     public bool Waits => AdmittedAt is null && Refusal is null && !Left;
     public TimeSpan Waited => AdmittedAt!.Value - Request.At;
 }
@@ -39,6 +40,7 @@ internal sealed class SchedulerSimulation
     private readonly RequestScheduler scheduler;
     private readonly IReadOnlyDictionary<string, SimulatedModel> models;
     private readonly Dictionary<long, SimulatedFate> fates = [];
+    private readonly SortedSet<long> waiting = [];
     private readonly Dictionary<string, (int Running, Queue<Action> Queued)> slots = [];
     private readonly SchedulerChecks checks;
     private string? target;
@@ -46,6 +48,7 @@ internal sealed class SchedulerSimulation
     private long order;
     private long ids;
     private long wakes;
+    private long switchesBegun;
     private bool starting;
 
     public SchedulerSimulation(
@@ -54,7 +57,7 @@ internal sealed class SchedulerSimulation
         Rules = rules;
         scheduler = new RequestScheduler(rules);
         this.models = models;
-        checks = new SchedulerChecks(rules, label);
+        checks = new SchedulerChecks(rules, () => label + "\n" + string.Join("\n", Log.TakeLast(30)));
         if (loaded is null)
             return;
         present = loaded;
@@ -67,7 +70,6 @@ internal sealed class SchedulerSimulation
     public IReadOnlyCollection<SimulatedFate> Fates => fates.Values;
     /// <summary>Loads that the scheduler asked for.</summary>
     public int Switches { get; private set; }
-    public bool HasWork => agenda.Count > 0;
     public List<string> Log { get; } = [];
 
     /// <summary>Given a model, whether its next load fails.</summary>
@@ -84,6 +86,26 @@ internal sealed class SchedulerSimulation
             return;
         Feed(new ScheduleEvent(ScheduleEventKind.SwitchBegun) { Model = model });
         BeginSwitch(model);
+    });
+
+    /// <summary>The loaded model dies, and is loaded again unless somebody wants another one.</summary>
+    public void AddLoss(TimeSpan at) => At(at, () =>
+    {
+        if (State.Gate != GateState.Open)
+            return;
+        var lost = present!;
+        var begun = switchesBegun;
+        present = null;
+        slots.Clear();
+        Note($"{lost} is lost");
+        Feed(new ScheduleEvent(ScheduleEventKind.ModelGone) { Model = lost });
+        foreach (var fate in fates.Values.Where(f => f.AdmittedAt is not null && !f.Ended).ToList())
+            End(fate, null);
+        At(Now + models[lost].Load, () =>
+        {
+            if (begun == switchesBegun)
+                Opened(lost, null, TimeSpan.Zero, models[lost].Load);
+        });
     });
 
     /// <summary>Until nothing is left to happen, or that time has come.</summary>
@@ -103,6 +125,7 @@ internal sealed class SchedulerSimulation
     {
         var fate = new SimulatedFate(++ids, request);
         fates.Add(fate.Id, fate);
+        waiting.Add(fate.Id);
         if (request.Leaves is { } leaves)
             At(Now + leaves, () => Leave(fate));
         Feed(new ScheduleEvent(ScheduleEventKind.RequestArrived)
@@ -117,6 +140,7 @@ internal sealed class SchedulerSimulation
         if (!fate.Waits)
             return;
         fate.Left = true;
+        waiting.Remove(fate.Id);
         Feed(new ScheduleEvent(ScheduleEventKind.RequestLeft) { Id = fate.Id });
     }
 
@@ -134,7 +158,7 @@ internal sealed class SchedulerSimulation
         checks.Check(before, happened, step, Now);
         foreach (var decision in step.Decisions)
             Carry(decision);
-        checks.CheckRest(State, Now, fates.Values.Where(f => f.Waits).Select(f => f.Id));
+        checks.CheckRest(State, Now, waiting);
     }
 
     private void Carry(ScheduleDecision decision)
@@ -147,6 +171,7 @@ internal sealed class SchedulerSimulation
             case ScheduleDecisionKind.Refuse:
                 checks.True(fates[decision.Id].Waits, $"{decision.Id} is answered twice");
                 fates[decision.Id].Refusal = decision.Refusal;
+                waiting.Remove(decision.Id);
                 Note($"refuse {decision.Id} {decision.Refusal}");
                 break;
             case ScheduleDecisionKind.StartSwitch:
@@ -181,6 +206,7 @@ internal sealed class SchedulerSimulation
         checks.True(fate.Waits && present == model && (fate.Request.Model ?? model) == model, $"{fate.Id} to {model}");
         fate.AdmittedAt = Now;
         fate.AdmittedTo = model;
+        waiting.Remove(fate.Id);
         Note($"admit {fate.Id} to {model} after {fate.Waited.TotalSeconds:0.0}");
         if (!slots.ContainsKey(model))
             slots[model] = (0, []);
@@ -196,25 +222,34 @@ internal sealed class SchedulerSimulation
         slots[model] = slots[model] with { Running = slots[model].Running + 1 };
         At(Now + fate.Request.Takes, () =>
         {
+            if (fate.Ended)
+                return;
             slots[model] = slots[model] with { Running = slots[model].Running - 1 };
             if (slots[model].Queued.TryDequeue(out var next))
                 next();
-            Note($"end {fate.Id}");
-            Feed(new ScheduleEvent(ScheduleEventKind.AnswerEnded)
-            {
-                Model = model, Intent = fate.Request.Intent, AnswerTook = Now - fate.AdmittedAt!.Value,
-            });
-            if (starting && State.InFlight == 0)
-                Transit();
+            End(fate, Now - fate.AdmittedAt!.Value);
             if (fate.Request.Next is { } make)
                 Add(make(Now));
         });
+    }
+
+    private void End(SimulatedFate fate, TimeSpan? took)
+    {
+        fate.Ended = true;
+        Note($"end {fate.Id}");
+        Feed(new ScheduleEvent(ScheduleEventKind.AnswerEnded)
+        {
+            Model = fate.AdmittedTo, Intent = fate.Request.Intent, AnswerTook = took,
+        });
+        if (starting && State.InFlight == 0)
+            Transit();
     }
 
     private void BeginSwitch(string model)
     {
         target = model;
         starting = true;
+        switchesBegun++;
         Note($"switch to {model}");
         if (State.InFlight == 0)
             Transit();
@@ -246,12 +281,17 @@ internal sealed class SchedulerSimulation
                     Load(left, null, TimeSpan.Zero, bringsBack: true);
                 return;
             }
-            present = model;
-            Note($"{model} is open");
-            Feed(new ScheduleEvent(ScheduleEventKind.ModelOpened)
-            {
-                Model = model, Left = left, UnloadTook = left is null ? null : unload, LoadTook = load,
-            });
+            Opened(model, left, unload, load);
+        });
+    }
+
+    private void Opened(string model, string? left, TimeSpan unload, TimeSpan load)
+    {
+        present = model;
+        Note($"{model} is open");
+        Feed(new ScheduleEvent(ScheduleEventKind.ModelOpened)
+        {
+            Model = model, Left = left, UnloadTook = left is null ? null : unload, LoadTook = load,
         });
     }
 
