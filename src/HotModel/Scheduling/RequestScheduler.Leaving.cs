@@ -30,7 +30,8 @@ internal sealed partial class RequestScheduler
             var stays = Stays(s, loaded, lines[0].Model);
             return new Leaving(stays < closeBy ? stays : closeBy, lines[0].Model);
         }
-        if (s.InFlight > 0)
+        // A timer may be late: who has just come for the loaded model finds it.
+        if (s.InFlight > 0 || s.Waiting.Values.Any(r => r.Model is null || r.Model == loaded))
             return null;
         if (!s.Waiting.IsEmpty && WaitingLine.Of(s, RequestIntent.Background, loaded) is [var line, ..])
             return new Leaving(s.IdleSince + Residency(s, loaded, line.Model), line.Model);

@@ -27,7 +27,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         };
         step = step.Then(n => Expire(n, now)).Then(n => Decide(n, now));
         if (e.Kind == ScheduleEventKind.RequestArrived)
-            step = step.Then(n => Seat(n, e.Id));
+            step = step.Then(n => Seat(n, e.Id)).Then(n => Decide(n, now));
         return step.Then(n => Wake(n, now));
     }
 

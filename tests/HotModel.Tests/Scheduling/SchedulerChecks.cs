@@ -40,7 +40,8 @@ internal sealed class SchedulerChecks(ScheduleRules rules, Func<string> context)
         var model = admitted.Model!;
         foreach (var (id, request) in s.Waiting)
         {
-            if (request.Intent != RequestIntent.Normal || request.Model is not { } other || request.GivesUp <= now)
+            if (request.Intent != RequestIntent.Normal || request.Model is not { } other || other == model
+                || request.GivesUp <= now)
                 continue;
             var needed = (s.Of(model).Answer ?? Estimate.Guess(rules.UsualAnswer))
                 + (s.Of(model).Unload ?? Estimate.Guess(rules.UsualUnload))

@@ -77,6 +77,9 @@ internal sealed class SchedulerSimulation
     /// <summary>Given the configured time of an unload or a load, how long it really takes.</summary>
     public Func<TimeSpan, TimeSpan> Vary { get; init; } = time => time;
 
+    /// <summary>How late the next timer is.</summary>
+    public Func<TimeSpan> Late { get; init; } = () => TimeSpan.Zero;
+
     public void Add(SimulatedRequest request) => At(request.At, () => Arrive(request));
 
     /// <summary>Somebody asks for a switch over the admin route.</summary>
@@ -192,7 +195,7 @@ internal sealed class SchedulerSimulation
                 break;
             case ScheduleDecisionKind.WakeAt:
                 var wake = ++wakes;
-                At(decision.At, () =>
+                At(decision.At + Late(), () =>
                 {
                     if (wake == wakes)
                         Feed(new ScheduleEvent(ScheduleEventKind.TimePassed));

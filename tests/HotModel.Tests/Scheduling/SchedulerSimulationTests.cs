@@ -48,7 +48,7 @@ public class SchedulerSimulationTests
                 var longest = s.Fates.Max(f => f.Waited);
                 var least = HindsightOptimum.Switches(s.Fates.Select(f => f.Request), models, "a",
                     longest > s.Rules.MaxWait ? longest : s.Rules.MaxWait)!.Value;
-                Assert.True(s.Switches <= 2.5 * least + 1, $"{kind}, seed {seed}: {s.Switches} switches instead of {least}");
+                Assert.True(s.Switches <= 3 * least + 1, $"{kind}, seed {seed}: {s.Switches} switches instead of {least}");
                 Assert.True(least <= s.Switches, $"{kind}, seed {seed}: the best is not the best");
                 (made, best) = (made + s.Switches, best + least);
             }
@@ -58,18 +58,22 @@ public class SchedulerSimulationTests
     }
 
     [Fact]
-    public void Residency_halves_the_switches_of_agents_and_their_waiting()
+    public void Residency_halves_the_switches_of_agents_and_shortens_their_waits()
     {
-        (int Switches, double Waited) Sum(TimeSpan? residency)
-        {
-            var runs = Enumerable.Range(1, 60).Select(seed => Typical(Traffic.Agents, seed, residency).Simulation).ToList();
-            runs.ForEach(s => s.Run());
-            return (runs.Sum(s => s.Switches), runs.SelectMany(s => s.Fates).Sum(f => f.Waited.TotalSeconds));
-        }
-        var with = Sum(null);
-        var without = Sum(TimeSpan.Zero);
+        var with = Sum(Traffic.Agents, null);
+        var without = Sum(Traffic.Agents, TimeSpan.Zero);
         Assert.True(2 * with.Switches < without.Switches, $"{with} {without}");
-        Assert.True(with.Waited < 0.75 * without.Waited, $"{with} {without}");
+        Assert.True(with.MeanWait < 0.75 * without.MeanWait, $"{with} {without}");
+        // What it costs others: shown, not judged.
+        TestContext.Current.SendDiagnosticMessage($"Agents: {with} with residency, {without} without; sparse: "
+            + $"{Sum(Traffic.Sparse, null)} with, {Sum(Traffic.Sparse, TimeSpan.Zero)} without");
+
+        (int Switches, double MeanWait) Sum(Traffic kind, TimeSpan? residency)
+        {
+            var runs = Enumerable.Range(1, 60).Select(seed => Typical(kind, seed, residency).Simulation).ToList();
+            runs.ForEach(s => s.Run());
+            return (runs.Sum(s => s.Switches), Math.Round(runs.SelectMany(s => s.Fates).Average(f => f.Waited.TotalSeconds), 1));
+        }
     }
 
     /// <summary>Everything at once: leavers, bounds of their own, short queues, pins, background, lost and broken models.</summary>
@@ -94,6 +98,7 @@ public class SchedulerSimulationTests
         {
             LoadFails = _ => r.NextDouble() < breaks,
             Vary = time => time * (0.5 + r.NextDouble()),
+            Late = () => w.Seconds(0, seed % 2),
         };
         var until = TimeSpan.FromMinutes(3);
         foreach (var name in models.Keys)
