@@ -1,0 +1,112 @@
+namespace HotModel.Scheduling;
+
+/// <content>When the loaded model is left.</content>
+internal sealed partial class RequestScheduler
+{
+    /// <summary>What happens to the loaded model if nothing else comes before that time.</summary>
+    private readonly record struct Leaving(TimeSpan At, string? Target);
+
+    private ScheduleStep Leave(ScheduleState s, TimeSpan now)
+    {
+        if (NextLeaving(s) is not { } leaving || leaving.At > now)
+            return s;
+        return leaving.Target is { } target
+            ? StartSwitch(s, target, now)
+            : new ScheduleStep(Close(s, null, now), [])
+                .Do(new ScheduleDecision(ScheduleDecisionKind.Unload) { Model = s.Loaded });
+    }
+
+    private Leaving? NextLeaving(ScheduleState s)
+    {
+        if (s.Gate != GateState.Open || s.Closing || rules.IsPinned(s.Loaded))
+            return null;
+        var loaded = s.Loaded!;
+        var lines = s.Waiting.IsEmpty ? [] : WaitingLine.Of(s, RequestIntent.Normal, loaded);
+        if (lines.Count > 0)
+        {
+            var closeBy = CloseBy(s, loaded, lines);
+            if (s.InFlightNormal > 0)
+                return new Leaving(closeBy, lines[0].Model);
+            var stays = Stays(s, loaded, lines[0].Model);
+            return new Leaving(stays < closeBy ? stays : closeBy, lines[0].Model);
+        }
+        // A timer may be late: who has just come for the loaded model finds it.
+        if (s.InFlight > 0 || s.Waiting.Values.Any(r => r.Model is null || r.Model == loaded))
+            return null;
+        if (!s.Waiting.IsEmpty && WaitingLine.Of(s, RequestIntent.Background, loaded) is [var line, ..])
+            return new Leaving(s.IdleSince + Residency(s, loaded, line.Model), line.Model);
+        return rules.IdleUnload(loaded) is { } idle ? new Leaving(s.IdleSince + idle, null) : null;
+    }
+
+    /// <summary>
+    /// The last moment at which the gate may close such that everybody is served in time who waits for another model: what
+    /// is let in now runs to its end, then one model after the other comes, in the order in which they have been waited for.
+    /// </summary>
+    private TimeSpan CloseBy(ScheduleState s, string loaded, List<WaitingLine> lines)
+    {
+        var closeBy = TimeSpan.MaxValue;
+        var needed = Estimate.Guess(TimeSpan.Zero);
+        var from = loaded;
+        foreach (var line in lines)
+        {
+            needed += Answer(s, from) + Unload(s, from) + Load(s, line.Model);
+            from = line.Model;
+            var last = line.Oldest + rules.MaxWait - needed.Safe;
+            closeBy = last < closeBy ? last : closeBy;
+        }
+        return closeBy;
+    }
+
+    /// <summary>Until when a model that nobody uses is kept for who may come back to it, while others wait.</summary>
+    private TimeSpan Stays(ScheduleState s, string loaded, string other)
+    {
+        // Whoever it was loaded for has gone.
+        if (!s.Used)
+            return s.OpenedAt;
+        var residency = Residency(s, loaded, other);
+        var stays = s.OpenedAt + residency;
+        var back = s.NormalIdleSince + residency;
+        return ComesBack(s, loaded, residency) && back > stays ? back : stays;
+    }
+
+    private static bool ComesBack(ScheduleState s, string loaded, TimeSpan residency) =>
+        s.Of(loaded).Pause is not { } pause || pause <= residency;
+
+    /// <summary>
+    /// As long as the way to the other model and back takes: who waits for the client that comes back loses no more by it
+    /// than the two switches would have taken that it saves.
+    /// </summary>
+    private TimeSpan Residency(ScheduleState s, string loaded, string other)
+    {
+        if (rules.Residency is { } configured)
+            return configured;
+        var roundTrip = Unload(s, loaded).Mean + Load(s, other).Mean + Unload(s, other).Mean + Load(s, loaded).Mean;
+        return roundTrip < rules.LeastResidency ? rules.LeastResidency
+            : roundTrip > rules.MostResidency ? rules.MostResidency
+            : roundTrip;
+    }
+
+    private static bool IsWanted(ScheduleState s, string? model) =>
+        s.Waiting.Values.Any(r => r.Intent == RequestIntent.Normal && r.Model == model);
+
+    private Estimate Load(ScheduleState s, string model) => s.Of(model).Load ?? Estimate.Guess(rules.UsualLoad);
+
+    private Estimate Unload(ScheduleState s, string model) => s.Of(model).Unload ?? Estimate.Guess(rules.UsualUnload);
+
+    private Estimate Answer(ScheduleState s, string model) => s.Of(model).Answer ?? Estimate.Guess(rules.UsualAnswer);
+
+    /// <summary>Asks to be woken when time alone changes something; only if that is another time than the one asked for.</summary>
+    private ScheduleStep Wake(ScheduleState s, TimeSpan now)
+    {
+        TimeSpan? next = NextLeaving(s)?.At;
+        foreach (var request in s.Waiting.Values)
+        {
+            if (next is null || request.GivesUp < next)
+                next = request.GivesUp;
+        }
+        if (next == s.WakeAt)
+            return s;
+        var step = new ScheduleStep(s with { WakeAt = next }, []);
+        return next is { } at ? step.Do(new ScheduleDecision(ScheduleDecisionKind.WakeAt) { At = at }) : step;
+    }
+}
