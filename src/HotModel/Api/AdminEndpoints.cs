@@ -126,7 +126,7 @@ internal sealed class AdminEndpoints(
     private static int StatusCode(SwitchOutcome outcome) => outcome switch
     {
         SwitchOutcome.Switched or SwitchOutcome.AlreadyActive => 200,
-        SwitchOutcome.DrainTimedOut => 409,
+        SwitchOutcome.DrainTimedOut or SwitchOutcome.Withdrawn => 409,
         SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed => 502,
         SwitchOutcome.TooManyQueued => 429,
         SwitchOutcome.Stopping => 503,

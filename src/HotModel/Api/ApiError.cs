@@ -76,8 +76,11 @@ internal static class ApiError
     private static string Code(RefusalKind kind) => kind switch
     {
         RefusalKind.NoActiveModel => "no_active_model",
+        RefusalKind.OtherModel => "other_model_active",
+        RefusalKind.Pinned => "model_pinned",
+        RefusalKind.Background => "background_refused",
         RefusalKind.Switching => "switching",
-        RefusalKind.QueueFull => "queue_full",
+        RefusalKind.QueueFull or RefusalKind.ModelQueueFull => "queue_full",
         RefusalKind.QueueTimedOut => "queue_timed_out",
         RefusalKind.ModelFailed => "model_failed",
         RefusalKind.Stopping => "stopping",

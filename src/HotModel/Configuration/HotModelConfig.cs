@@ -19,6 +19,10 @@ internal sealed record HotModelConfig
 
 internal enum DuringSwitch { Wait, Reject }
 
+internal enum SwitchOnRequest { Switch, Active, Reject }
+
+internal enum BackgroundRequests { Wait, Refuse }
+
 internal sealed record ServerConfig
 {
     public required string Host { get; init; }
@@ -37,6 +41,11 @@ internal sealed record ServerConfig
     /// <summary>Requests that may wait at once for a model.</summary>
     public required int QueueLimit { get; init; }
     public required TimeSpan QueueTimeout { get; init; }
+    public TimeSpan QueueMaxWait { get; init; } = TimeSpan.FromSeconds(60);
+    public int QueueLimitPerModel { get; init; } = 32;
+    public SwitchOnRequest SwitchOnRequest { get; init; }
+    public TimeSpan? MinResidency { get; init; }
+    public BackgroundRequests BackgroundRequests { get; init; }
     public required TimeSpan LoadTimeout { get; init; }
     /// <summary>How long a graceful stop waits for running answers.</summary>
     public required TimeSpan StopTimeout { get; init; }
@@ -116,6 +125,8 @@ internal sealed record RouterConfig
 
 internal sealed record ModelConfig
 {
+    public TimeSpan? IdleUnload { get; init; }
+    public bool Pin { get; init; }
     public required string Name { get; init; }
     public required string Path { get; init; }
     /// <summary>The id under which llama-server's router knows the model.</summary>

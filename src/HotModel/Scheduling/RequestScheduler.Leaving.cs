@@ -70,7 +70,7 @@ internal sealed partial class RequestScheduler
     }
 
     private static bool ComesBack(ScheduleState s, string loaded, TimeSpan residency) =>
-        s.Of(loaded).Pause is not { } pause || pause <= residency;
+        s.Of(loaded).Pause is { } pause && pause <= residency;
 
     /// <summary>
     /// As long as the way to the other model and back takes: who waits for the client that comes back loses no more by it

@@ -19,7 +19,11 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             ScheduleEventKind.LoadFailed => Fail(s, e, now),
             ScheduleEventKind.ModelGone => s with
             {
-                Gate = GateState.Empty, GateSince = now, Loaded = null, Target = e.Model, Asked = false,
+                Gate = GateState.Empty,
+                GateSince = now,
+                Loaded = null,
+                Target = e.Model,
+                Asked = false,
             },
             // Asked for anew even where it has come a little early.
             ScheduleEventKind.TimePassed => s with { WakeAt = null },
@@ -38,6 +42,10 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         if (e.Intent == RequestIntent.Normal && (e.Model ?? OpenModel(s)) is { } used)
             s = s.With(used, s.Of(used).WithArrival(now));
         var next = OpenModel(s) ?? s.Target;
+        if (!rules.Waits && s.Gate != GateState.Open && (s.Gate != GateState.Empty || s.Target is not null))
+            return Refuse(s, e.Id, ScheduleRefusal.Switching);
+        if (e.Model is not null && e.Model != (next ?? s.Active) && !MaySwitch(e.Intent))
+            return Refuse(s, e.Id, (next ?? s.Active) is null ? ScheduleRefusal.NoActiveModel : ScheduleRefusal.OtherModel);
         if (e.Model is { } model && model != next)
         {
             if (rules.IsPinned(next))
@@ -59,7 +67,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         {
             InFlight = s.InFlight - 1,
             InFlightNormal = s.InFlightNormal - (normal ? 1 : 0),
-            IdleSince = now,
+            IdleSince = e.Intent == RequestIntent.Look ? s.IdleSince : now,
             NormalIdleSince = normal ? now : s.NormalIdleSince,
         };
         if (s is { Gate: GateState.Draining, InFlight: 0 })
@@ -91,15 +99,15 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             Active = model,
             Asked = false,
             OpenedAt = kept ? s.OpenedAt : now,
-            Used = kept ? s.Used : s.Asked || s.Active is null,
+            Used = kept ? s.Used : s.Asked,
             IdleSince = kept ? s.IdleSince : now,
             NormalIdleSince = kept ? s.NormalIdleSince : now,
         };
         // Before anything else is decided: they are served together, even where the next ones are overdue.
         var step = Admit(s);
-        return rules.IsPinned(model)
-            ? step.Then(n => RefuseAll(n, r => r.Model is not null, ScheduleRefusal.Pinned))
-            : step;
+        if (rules.IsPinned(model))
+            step = step.Then(n => RefuseAll(n, r => r.Model is not null, ScheduleRefusal.Pinned));
+        return e.Next is { } next ? step.Then(n => Close(n, next, now) with { Asked = true }) : step;
     }
 
     private ScheduleStep Fail(ScheduleState s, ScheduleEvent e, TimeSpan now)
@@ -108,7 +116,9 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         var history = s.Of(model);
         s = s.With(model, history with
         {
-            Failures = history.Failures + 1, FailedAt = now, FailureReason = e.Reason,
+            Failures = history.Failures + 1,
+            FailedAt = now,
+            FailureReason = e.Reason,
         });
         if (s.Gate != GateState.Open)
             s = s with { Target = e.Instead, GateSince = now };
@@ -139,10 +149,10 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             var (id, model) = first;
             if (model is null)
                 step = step.Then(n => Refuse(n, id, ScheduleRefusal.NoActiveModel));
-            else if (model == step.State.Target)
-                return step;
             else if (RetryAfter(step.State, model, now) > TimeSpan.Zero)
                 step = step.Then(n => RefuseFailed(n, id, model, now));
+            else if (model == step.State.Target)
+                return step;
             else
                 return step.Then(n => StartSwitch(n, model, now));
         }
@@ -157,9 +167,10 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             if (request.Intent == RequestIntent.Normal)
                 return (id, request.Model ?? s.Target ?? s.Active);
         }
-        return s.Target is null && !s.Waiting.IsEmpty
-            ? (s.Waiting.First().Key, s.Waiting.First().Value.Model ?? s.Active)
-            : null;
+        if (s.Target is not null || s.Waiting.IsEmpty)
+            return null;
+        var (first, asking) = s.Waiting.First();
+        return (first, asking.Intent == RequestIntent.Look ? null : asking.Model ?? s.Active);
     }
 
     private static ScheduleStep StartSwitch(ScheduleState s, string model, TimeSpan now) =>
@@ -179,18 +190,24 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         };
     }
 
+    private bool MaySwitch(RequestIntent intent) => rules.SwitchesOnRequest && intent != RequestIntent.Look;
+
     /// <summary>Lets in who waits for the loaded model, in order of arrival.</summary>
-    private static ScheduleStep Admit(ScheduleState s)
+    private ScheduleStep Admit(ScheduleState s)
     {
         ScheduleStep step = s;
         foreach (var (id, request) in s.Waiting)
         {
             if (request.Model is not null && request.Model != s.Loaded)
+            {
+                if (!MaySwitch(request.Intent))
+                    step = step.Then(n => Refuse(n, id, ScheduleRefusal.OtherModel));
                 continue;
+            }
             step = step.Then(n => n with
             {
                 Waiting = n.Waiting.Remove(id),
-                Used = true,
+                Used = n.Used || request.Intent != RequestIntent.Look,
                 InFlight = n.InFlight + 1,
                 InFlightNormal = n.InFlightNormal + (request.Intent == RequestIntent.Normal ? 1 : 0),
             }).Do(new ScheduleDecision(ScheduleDecisionKind.Admit) { Id = id, Model = s.Loaded });
@@ -208,7 +225,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             return s;
         if (s.Waiting.Count > rules.QueueLimit)
             return Refuse(s, id, ScheduleRefusal.QueueFull);
-        if (s.Waiting.Count(w => w.Value.Model == request.Model) > rules.QueueLimitPerModel)
+        if (request.Model is { } model && s.Waiting.Count(w => w.Value.Model == model) > rules.QueueLimitPerModel)
             return Refuse(s, id, ScheduleRefusal.ModelQueueFull);
         var comes = request.Model is null || request.Model == s.Target;
         return request.Intent == RequestIntent.Background && !rules.BackgroundWaits && !comes

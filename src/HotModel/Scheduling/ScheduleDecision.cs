@@ -30,6 +30,10 @@ internal enum ScheduleRefusal
     /// <summary>A background request for which no switch is made now.</summary>
     Background,
     NoActiveModel,
+    /// <summary>It names another model than the active one, and no model is switched for it.</summary>
+    OtherModel,
+    /// <summary>No model answers now, and the rules are that nobody waits for one.</summary>
+    Switching,
     Stopping,
 }
 

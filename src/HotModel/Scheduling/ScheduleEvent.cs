@@ -5,6 +5,8 @@ internal enum RequestIntent
     Normal,
     /// <summary>Uses what is loaded; has a model loaded only when nobody else needs the place.</summary>
     Background,
+    /// <summary>Reads something of a model that is loaded or on its way: has none loaded, and is no use of it.</summary>
+    Look,
 }
 
 internal enum ScheduleEventKind
@@ -49,6 +51,11 @@ internal readonly record struct ScheduleEvent(ScheduleEventKind Kind)
     public TimeSpan? UnloadTook { get; init; }
     /// <summary>ModelOpened: loading, and bringing back conversations. Null where nothing was loaded.</summary>
     public TimeSpan? LoadTook { get; init; }
+    /// <summary>
+    /// ModelOpened: the target of an explicit switch that begins as soon as those who wait for this model are let in; null:
+    /// there is none.
+    /// </summary>
+    public string? Next { get; init; }
     /// <summary>LoadFailed: one sentence.</summary>
     public string? Reason { get; init; }
     /// <summary>LoadFailed: the model that is loaded instead; null: none.</summary>

@@ -9,7 +9,12 @@ internal sealed record ScheduleRules
     public required TimeSpan Patience { get; init; }
     /// <summary>Requests that may wait at once, for all models.</summary>
     public required int QueueLimit { get; init; }
+    /// <summary>The same for one model that is named.</summary>
     public required int QueueLimitPerModel { get; init; }
+    /// <summary>False: a request that comes while no model answers is refused.</summary>
+    public bool Waits { get; init; } = true;
+    /// <summary>False: a request that names another model than the active one is refused.</summary>
+    public bool SwitchesOnRequest { get; init; } = true;
     /// <summary>How long an unused model is kept while others wait; null: as long as a way to the other model and back takes.</summary>
     public TimeSpan? Residency { get; init; }
     /// <summary>Bounds of the measured residency.</summary>

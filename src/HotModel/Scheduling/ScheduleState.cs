@@ -37,7 +37,7 @@ internal sealed record ScheduleState
     public TimeSpan GateSince { get; init; }
     /// <summary>When the loaded model was loaded.</summary>
     public TimeSpan OpenedAt { get; init; }
-    /// <summary>Somebody was let in since then, or it was chosen explicitly: by a switch, or as the first one of all.</summary>
+    /// <summary>Somebody was let in since then, or it was chosen by an explicit switch.</summary>
     public bool Used { get; init; }
     /// <summary>When the last answer ended, or the model was loaded; means something while nothing is in flight.</summary>
     public TimeSpan IdleSince { get; init; }

@@ -9,15 +9,18 @@ internal abstract record LoopInput
 {
     internal sealed record Arrived(RequestWaiter Waiter) : LoopInput;
 
-    internal sealed record Left(RequestWaiter Waiter, bool TimedOut) : LoopInput;
+    internal sealed record Left(RequestWaiter Waiter) : LoopInput;
 
-    internal sealed record Returned(ModelLease Lease) : LoopInput;
+    internal sealed record Returned(ModelLease Lease, RequestWaiter Waiter) : LoopInput;
 
     internal sealed record Asked(SwitchAsk Ask) : LoopInput;
 
     internal sealed record StopAsked : LoopInput;
 
     internal sealed record DeadlineReached(long Generation) : LoopInput;
+
+    /// <summary>The scheduler wanted to be woken.</summary>
+    internal sealed record Woken : LoopInput;
 
     internal sealed record Lost(ModelLost Model) : LoopInput;
 
@@ -39,19 +42,18 @@ internal abstract record LoopInput
 }
 
 /// <summary>A request at the gate.</summary>
-internal sealed class RequestWaiter
+internal sealed class RequestWaiter(RequestAsk ask)
 {
     private readonly TaskCompletionSource<Admission> admission = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    public RequestAsk Ask { get; } = ask;
+    /// <summary>What the scheduler knows it by; the loop gives it.</summary>
+    public long Id { get; set; }
+    /// <summary>When it was let in, on the scheduler's clock.</summary>
+    public TimeSpan AdmittedAt { get; set; }
     public Task<Admission> Admission => admission.Task;
-    /// <summary>Runs while the request is queued.</summary>
-    public ITimer? Patience { get; set; }
 
-    public void Complete(Admission value)
-    {
-        Patience?.Dispose();
-        admission.SetResult(value);
-    }
+    public void Complete(Admission value) => admission.SetResult(value);
 
     public void Refuse(RefusalKind kind, string message, TimeSpan? retryAfter) =>
         Complete(new Admission(null, new Refusal(kind, message, retryAfter)));

@@ -37,4 +37,19 @@ internal readonly record struct Admission(ModelLease? Lease, Refusal? Refusal);
 /// <param name="RetryAfter">When trying again may help; null where it will not without an operator.</param>
 internal sealed record Refusal(RefusalKind Kind, string Message, TimeSpan? RetryAfter);
 
-internal enum RefusalKind { NoActiveModel, Switching, QueueFull, QueueTimedOut, ModelFailed, Stopping }
+internal enum RefusalKind
+{
+    NoActiveModel,
+    /// <summary>The request names another model, and no model is switched for it.</summary>
+    OtherModel,
+    /// <summary>It names another model, and the loaded one is pinned.</summary>
+    Pinned,
+    /// <summary>A background request for which no switch is made now.</summary>
+    Background,
+    Switching,
+    QueueFull,
+    ModelQueueFull,
+    QueueTimedOut,
+    ModelFailed,
+    Stopping,
+}

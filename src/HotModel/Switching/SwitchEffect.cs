@@ -4,15 +4,10 @@ namespace HotModel.Switching;
 
 internal enum SwitchEffectKind
 {
-    /// <summary>Give the request of this event a lease.</summary>
-    Admit,
-    /// <summary>Let the request of this event wait.</summary>
-    Enqueue,
-    /// <summary>Refuse the request of this event.</summary>
-    Refuse,
-    /// <summary>Give every waiting request a lease, in order of arrival.</summary>
-    AdmitWaiting,
-    RefuseWaiting,
+    /// <summary>The model answers (again): requests may be let in, then NextSwitch is owed.</summary>
+    Open,
+    /// <summary>The model did not load: those who wait for it learn so.</summary>
+    GiveUp,
     /// <summary>End the running answers now.</summary>
     AbortInFlight,
     StartUnload,
@@ -39,6 +34,8 @@ internal enum SwitchOutcome
     /// <summary>Neither the target nor the previous model loaded; the previous one is tried on.</summary>
     RollbackFailed,
     TooManyQueued,
+    /// <summary>A scheduled switch that nobody needed any more, or that an explicit one has replaced. Nothing was unloaded.</summary>
+    Withdrawn,
     Stopping,
 }
 
@@ -46,7 +43,6 @@ internal enum SwitchOutcome
 internal readonly record struct SwitchEffect(SwitchEffectKind Kind)
 {
     public string? Model { get; init; }
-    public RefusalKind Refusal { get; init; }
     public DeadlineKind Deadline { get; init; }
     public SwitchTicket Ticket { get; init; }
     public SwitchOutcome Outcome { get; init; }

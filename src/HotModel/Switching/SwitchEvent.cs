@@ -2,11 +2,16 @@ namespace HotModel.Switching;
 
 internal enum SwitchEventKind
 {
-    RequestArrived,
+    /// <summary>A request was let in to the model that answers.</summary>
+    RequestAdmitted,
     RequestFinished,
-    /// <summary>A waiting request's client has gone, or its time is up.</summary>
-    WaiterLeft,
     SwitchRequested,
+    /// <summary>Nobody needs the scheduled switch any more that waits for running answers.</summary>
+    SwitchWithdrawn,
+    /// <summary>Those who waited for the model that answers are let in: a switch that waits may begin.</summary>
+    NextSwitch,
+    /// <summary>Nobody uses the model that answers.</summary>
+    UnloadRequested,
     StopRequested,
     ModelUnloaded,
     MemorySettled,

@@ -1,26 +1,52 @@
 using HotModel.Configuration;
 using HotModel.Llama;
+using HotModel.Scheduling;
 
 namespace HotModel.Switching;
 
 /// <content>What the loop says: refusals and failures.</content>
 internal sealed partial class SwitchLoop
 {
-    private void Refuse(RequestWaiter waiter, RefusalKind kind)
+    private const string StoppingMessage = "hotmodel is stopping.";
+    private static readonly TimeSpan StoppingRetry = TimeSpan.FromSeconds(5);
+
+    private void Refuse(RequestWaiter waiter, ScheduleDecision decision)
     {
-        var (message, retryAfter) = kind switch
+        var (kind, message, retryAfter) = decision.Refusal switch
         {
-            RefusalKind.NoActiveModel =>
-                ("No model is active. Switch to one: POST /admin/switch, or hotmodel switch MODEL." + Because(), (int?)null),
-            RefusalKind.Switching => (BusyMessage(), 2),
-            RefusalKind.QueueFull =>
-                ($"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
-            RefusalKind.QueueTimedOut => (QueueTimedOutMessage(), 10),
-            RefusalKind.ModelFailed =>
-                ($"The model '{state.Active ?? state.Goal}' cannot be loaded." + Because(), 30),
-            RefusalKind.Stopping => ("hotmodel is stopping.", 5),
+            ScheduleRefusal.NoActiveModel => (RefusalKind.NoActiveModel,
+                "No model is active. Name one in the request, or switch to one: POST /admin/switch, or hotmodel switch MODEL."
+                + Because(), (int?)null),
+            ScheduleRefusal.OtherModel => (RefusalKind.OtherModel, OtherModelMessage(waiter.Ask), null),
+            ScheduleRefusal.Pinned => (RefusalKind.Pinned,
+                $"The model '{schedule.Active}' is pinned, so that '{waiter.Ask.Model}' is loaded only by an explicit switch.",
+                null),
+            ScheduleRefusal.Background => (RefusalKind.Background,
+                $"The model '{waiter.Ask.Model}' is not loaded, and background requests do not wait for it "
+                + "(background_requests).", 10),
+            ScheduleRefusal.Switching => (RefusalKind.Switching, BusyMessage(), 2),
+            ScheduleRefusal.QueueFull => (RefusalKind.QueueFull,
+                $"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
+            ScheduleRefusal.ModelQueueFull => (RefusalKind.ModelQueueFull,
+                $"{server.QueueLimitPerModel} requests are waiting for '{waiter.Ask.Model}' already; "
+                + "queue_limit_per_model raises that.", 5),
+            ScheduleRefusal.TimedOut => (RefusalKind.QueueTimedOut, QueueTimedOutMessage(waiter.Ask), 10),
+            ScheduleRefusal.LoadFailed => (RefusalKind.ModelFailed,
+                $"The model '{decision.Model}' cannot be loaded. The last failure: {decision.Reason}", 30),
+            ScheduleRefusal.Stopping => (RefusalKind.Stopping, StoppingMessage, (int)StoppingRetry.TotalSeconds),
         };
-        waiter.Refuse(kind, message, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+        var pause = decision.RetryAfter is { } known && known < LongestBackOff ? known
+            : retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
+        waiter.Refuse(kind, message, pause);
+    }
+
+    private string OtherModelMessage(RequestAsk ask)
+    {
+        var now = schedule.Loaded ?? schedule.Active;
+        return server.SwitchOnRequest == SwitchOnRequest.Reject && ask.MaySwitch
+            ? $"The active model is '{now}', and switch_on_request = \"reject\" keeps it. Name that one or \"active\", or switch "
+                + $"to '{ask.Model}': POST /admin/switch."
+            : $"The model '{ask.Model}' is not loaded, and this request does not make it so. The active model is '{now}'.";
     }
 
     /// <summary>Why nobody is let in: not every load is a switch that somebody asked for.</summary>
@@ -41,8 +67,10 @@ internal sealed partial class SwitchLoop
 
     private string Because() => failure is null ? "" : " The last failure: " + failure.Error;
 
-    private string QueueTimedOutMessage() =>
-        $"No model was ready within {server.QueueTimeout.TotalSeconds:0.###} s (queue_timeout_seconds)." + Because();
+    private string QueueTimedOutMessage(RequestAsk ask) =>
+        (ask.Model is { } model ? $"The model '{model}'" : "A model")
+        + $" was not ready within {(ask.Patience ?? server.QueueTimeout).TotalSeconds:0.###} s "
+        + (ask.Patience is null ? "(queue_timeout_seconds)." : "(the request's Prefer: wait).") + Because();
 
     private LoadFailure LoadTimedOut() => new(LoadFailureReason.TimedOut,
         $"The model '{state.Goal}' did not load within {server.LoadTimeout.TotalSeconds:0.###} s (load_timeout_seconds).",
@@ -68,16 +96,16 @@ internal sealed partial class SwitchLoop
     /// <summary>After the end nobody may be left waiting, even where the loop broke.</summary>
     private void AnswerTheRest()
     {
-        foreach (var waiting in queue)
-            Refuse(waiting, RefusalKind.Stopping);
-        queue.Clear();
+        foreach (var waiting in waiters.Values)
+            waiting.Refuse(RefusalKind.Stopping, StoppingMessage, StoppingRetry);
+        waiters.Clear();
         foreach (var ask in asks.Values)
             ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, ask.Ticket.Model, null));
         asks.Clear();
         while (inputs.Reader.TryRead(out var late))
         {
             if (late is LoopInput.Arrived arrived)
-                Refuse(arrived.Waiter, RefusalKind.Stopping);
+                arrived.Waiter.Refuse(RefusalKind.Stopping, StoppingMessage, StoppingRetry);
             if (late is LoopInput.Asked asked)
                 asked.Ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, asked.Ask.Ticket.Model, null));
         }

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using HotModel.Configuration;
 using HotModel.Gpu;
 using HotModel.Llama;
+using HotModel.Scheduling;
 
 namespace HotModel.Switching;
 
@@ -24,7 +25,6 @@ internal sealed partial class SwitchLoop
     // Unbounded: every input is owed to a connection, a lease, a ticket or an operation, and each of those is bounded.
     private readonly Channel<LoopInput> inputs = Channel.CreateUnbounded<LoopInput>(
         new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = false });
-    private readonly LinkedList<RequestWaiter> queue = [];
     private readonly Dictionary<long, SwitchAsk> asks = [];
     private readonly ServerConfig server;
     private readonly SwitchMachine machine;
@@ -54,16 +54,19 @@ internal sealed partial class SwitchLoop
         SwitchWarmth warmth, string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
     {
         server = config.Server;
-        machine = new SwitchMachine(
-            new SwitchRules(server.DuringSwitch == DuringSwitch.Wait, server.QueueLimit, SwitchQueueLimit));
+        machine = new SwitchMachine(new SwitchRules(SwitchQueueLimit));
+        scheduler = new RequestScheduler(RulesOf(config));
         operations = new SwitchOperations(
             config.Models, backend(lost => Post(new LoopInput.Lost(lost))), gpu, warmth, Feed, Post);
         recorder = new SwitchRecorder(time, gpu);
+        costs = new SwitchCosts(time);
         this.time = time;
+        origin = time.GetTimestamp();
         this.logger = logger;
         this.rememberActive = rememberActive;
         state = SwitchState.Initial(activeModel);
-        status = SwitchStatus.Of(state, null);
+        schedule = new ScheduleState { Target = activeModel };
+        status = NewStatus();
         if (state.Phase == SwitchPhase.BackingOff)
             Post(new LoopInput.DeadlineReached(state.Generation));
     }
@@ -79,13 +82,13 @@ internal sealed partial class SwitchLoop
 
     /// <summary>Returns once the request may be sent, or may not.</summary>
     /// <exception cref="OperationCanceledException">The client has gone; no lease is held.</exception>
-    public async ValueTask<Admission> EnterAsync(CancellationToken cancel)
+    public async ValueTask<Admission> EnterAsync(RequestAsk ask, CancellationToken cancel)
     {
-        var waiter = new RequestWaiter();
+        var waiter = new RequestWaiter(ask);
         if (!inputs.Writer.TryWrite(new LoopInput.Arrived(waiter)))
             waiter.Refuse(RefusalKind.Stopping, "hotmodel is stopping.", null);
         using var leaving = cancel.UnsafeRegister(
-            static (s, _) => { var (loop, w) = ((SwitchLoop, RequestWaiter))s!; loop.Post(new LoopInput.Left(w, false)); },
+            static (s, _) => { var (loop, w) = ((SwitchLoop, RequestWaiter))s!; loop.Post(new LoopInput.Left(w)); },
             (this, waiter));
         var admission = await waiter.Admission;
         if (!cancel.IsCancellationRequested)
@@ -126,6 +129,7 @@ internal sealed partial class SwitchLoop
         finally
         {
             deadline?.Dispose();
+            wake?.Dispose();
             await operations.DisposeAsync();
             inputs.Writer.Complete();
             AnswerTheRest();
@@ -147,22 +151,33 @@ internal sealed partial class SwitchLoop
 
     private void Handle(LoopInput input)
     {
+        Take(input);
+        Reconcile();
+        if (status.InflightChats != state.InFlight || status.WaitingChats != waiters.Count)
+            status = NewStatus();
+    }
+
+    private void Take(LoopInput input)
+    {
         switch (input)
         {
             case LoopInput.Arrived arrived:
-                Apply(new SwitchEvent(SwitchEventKind.RequestArrived), arrived.Waiter);
+                Arrive(arrived.Waiter);
                 break;
             case LoopInput.Left left:
-                Leave(left);
+                Leave(left.Waiter);
                 break;
             case LoopInput.Returned returned:
-                Apply(new SwitchEvent(SwitchEventKind.RequestFinished, Answered: returned.Lease.Answered));
+                Return(returned.Lease, returned.Waiter);
+                break;
+            case LoopInput.Woken:
+                Tell(new ScheduleEvent(ScheduleEventKind.TimePassed));
                 break;
             case LoopInput.Asked asked:
-                asks.Add(asked.Ask.Ticket.Id, asked.Ask);
-                Apply(new SwitchEvent(SwitchEventKind.SwitchRequested, Ticket: asked.Ask.Ticket));
+                Ask(asked.Ask);
                 break;
             case LoopInput.StopAsked:
+                Tell(new ScheduleEvent(ScheduleEventKind.StopRequested));
                 Apply(new SwitchEvent(SwitchEventKind.StopRequested));
                 break;
             case LoopInput.DeadlineReached reached:
@@ -216,64 +231,43 @@ internal sealed partial class SwitchLoop
         Apply(new SwitchEvent(SwitchEventKind.ModelLoaded, ended.Generation));
     }
 
-    private void Leave(LoopInput.Left left)
+    private void Ask(SwitchAsk ask)
     {
-        if (!queue.Remove(left.Waiter))
-            return;
-        if (left.TimedOut)
-            left.Waiter.Refuse(RefusalKind.QueueTimedOut, QueueTimedOutMessage(), TimeSpan.FromSeconds(10));
-        else
-            left.Waiter.Refuse(RefusalKind.QueueTimedOut, "The client has gone.", null);
-        Apply(new SwitchEvent(SwitchEventKind.WaiterLeft));
+        asks.Add(ask.Ticket.Id, ask);
+        Apply(new SwitchEvent(SwitchEventKind.SwitchRequested, Ticket: ask.Ticket));
     }
 
-    private void Apply(SwitchEvent happened, RequestWaiter? waiter = null)
+    private void Apply(SwitchEvent happened)
     {
         var before = state;
         var step = machine.Step(state, happened);
         state = step.State;
         foreach (var effect in step.Effects)
-            Carry(effect, waiter);
+            Carry(effect);
+        costs.Observe(before, state);
         recorder.Observe(state);
         ReadAhead?.Observe(state);
         if (before.Phase != state.Phase || before.Generation != state.Generation)
         {
-            SwitchLog.Phase(logger, status.Phase, SwitchStatus.Of(state, null).Phase, happened.Kind, state.Active, state.Goal);
+            var next = NewStatus();
+            SwitchLog.Phase(logger, status.Phase, next.Phase, happened.Kind, state.Active, state.Goal);
             if (state.Active is not null && state.Active != before.Active)
                 rememberActive(state.Active);
-            status = SwitchStatus.Of(state, failure?.Error);
+            status = next;
             Feed.Publish(new PhaseNews(status));
         }
-        else if (before.InFlight != state.InFlight || before.Waiting != state.Waiting)
-        {
-            status = SwitchStatus.Of(state, failure?.Error);
-        }
+        // Last: what the scheduler makes of it are steps of their own.
+        foreach (var effect in step.Effects)
+            Tell(effect);
     }
 
-    private void Carry(SwitchEffect effect, RequestWaiter? waiter)
+    private SwitchStatus NewStatus() => SwitchStatus.Of(state, waiters.Count, failure?.Error);
+
+    private void Carry(SwitchEffect effect)
     {
         switch (effect.Kind)
         {
-            case SwitchEffectKind.Admit:
-                waiter!.Complete(new Admission(NewLease(), null));
-                break;
-            case SwitchEffectKind.Enqueue:
-                queue.AddLast(waiter!);
-                waiter!.Patience = time.CreateTimer(
-                    _ => Post(new LoopInput.Left(waiter, true)), null, server.QueueTimeout, Timeout.InfiniteTimeSpan);
-                break;
-            case SwitchEffectKind.Refuse:
-                Refuse(waiter!, effect.Refusal);
-                break;
-            case SwitchEffectKind.AdmitWaiting:
-                foreach (var waiting in queue)
-                    waiting.Complete(new Admission(NewLease(), null));
-                queue.Clear();
-                break;
-            case SwitchEffectKind.RefuseWaiting:
-                foreach (var waiting in queue)
-                    Refuse(waiting, effect.Refusal);
-                queue.Clear();
+            case SwitchEffectKind.Open or SwitchEffectKind.GiveUp:
                 break;
             case SwitchEffectKind.AbortInFlight:
                 // Asynchronously: what hangs on the token closes sockets, and the loop waits for nobody.
@@ -309,7 +303,8 @@ internal sealed partial class SwitchLoop
         SwitchReport report;
         if (recorder.Ticket == ticket.Id)
             report = lastReport = recorder.Finish(ask!, outcome, answering) with { ReadAhead = ReadAhead?.Report };
-        else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Stopping)
+        else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Withdrawn
+            or SwitchOutcome.Stopping)
             report = recorder.Trivial(outcome, ticket.Model, answering);
         else
             report = lastReport!; // Queued behind the switch that has just ended, for the same model.
@@ -318,8 +313,8 @@ internal sealed partial class SwitchLoop
         ask?.Complete(report);
     }
 
-    private ModelLease NewLease() =>
-        new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease)), abort.Token)
+    private ModelLease NewLease(RequestWaiter waiter) =>
+        new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease, waiter)), abort.Token)
         {
             OnSilent = operations.Nudge,
         };

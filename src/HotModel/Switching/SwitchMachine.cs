@@ -43,16 +43,17 @@ internal sealed class SwitchMachine(SwitchRules rules)
         // A model may die before the news of its load is read.
         SwitchEventKind.ModelLost => e.Generation != (s.Phase == SwitchPhase.Loading ? s.Generation : s.Instance)
             || (s.Phase != SwitchPhase.Loading && s.Instance == 0),
-        SwitchEventKind.RequestArrived or SwitchEventKind.RequestFinished or SwitchEventKind.WaiterLeft
-            or SwitchEventKind.SwitchRequested or SwitchEventKind.StopRequested => false,
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchRequested
+            or SwitchEventKind.SwitchWithdrawn or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested
+            or SwitchEventKind.StopRequested => false,
     };
 
     private static Step Idle(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Refuse(s, RefusalKind.NoActiveModel),
-        SwitchEventKind.SwitchRequested => Load(s with { Current = e.Ticket, Goal = e.Ticket.Model }),
+        SwitchEventKind.SwitchRequested => Begin(s, e.Ticket),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
-        SwitchEventKind.RequestFinished or SwitchEventKind.WaiterLeft or SwitchEventKind.ModelUnloaded
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
             or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped
             => throw Impossible(s, e),
@@ -60,8 +61,6 @@ internal sealed class SwitchMachine(SwitchRules rules)
 
     private Step Loading(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Wait(s),
-        SwitchEventKind.WaiterLeft => s with { Waiting = s.Waiting - 1 },
         // A load that nobody asked for gives way to one that somebody did.
         SwitchEventKind.SwitchRequested => s.Current is not null ? Queue(s, e.Ticket)
             : e.Ticket.Model == s.Goal ? s with { Current = e.Ticket }
@@ -70,101 +69,96 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost => Failed(s, e.Permanent),
         SwitchEventKind.DeadlinePassed => Failed(s, permanent: false),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
-        SwitchEventKind.RequestFinished or SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled
-            or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
+            or SwitchEventKind.MemorySettled or SwitchEventKind.BackendStopped => throw Impossible(s, e),
     };
 
     private static Step Ready(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => new Step(s with { InFlight = s.InFlight + 1 }, [])
-            .Do(SwitchEffectKind.Admit),
+        SwitchEventKind.RequestAdmitted => s with { InFlight = s.InFlight + 1 },
         SwitchEventKind.RequestFinished => s with
         {
             InFlight = s.InFlight - 1,
             Attempts = e.Answered ? 0 : s.Attempts,
         },
         SwitchEventKind.SwitchRequested => Begin(s, e.Ticket),
+        SwitchEventKind.NextSwitch => Next(s),
+        SwitchEventKind.UnloadRequested when s.InFlight == 0 => Unload(s, s.Active!),
         SwitchEventKind.ModelLost => Lost(s),
         SwitchEventKind.StopRequested => Close(s).Then(c => c.InFlight == 0 ? StopBackend(c)
             : Drain(c, DeadlineKind.Stop)),
-        SwitchEventKind.WaiterLeft or SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled
-            or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.DeadlinePassed
-            or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+        SwitchEventKind.SwitchWithdrawn or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
+            or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
+            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
     };
 
     private Step Draining(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Wait(s),
-        SwitchEventKind.WaiterLeft => s with { Waiting = s.Waiting - 1 },
         SwitchEventKind.RequestFinished => Drained(s with { InFlight = s.InFlight - 1 }),
-        // Force for the switch that is draining already: it takes its place, with a deadline of its own.
-        SwitchEventKind.SwitchRequested => s.Current is { Force: false } current && e.Ticket.Force
-            && current.Model == e.Ticket.Model && s.Instance != 0
-            ? Drain(s with { Current = e.Ticket, Queued = s.Queued.Insert(0, current) }, DeadlineKind.Drain)
-            : Queue(s, e.Ticket),
+        SwitchEventKind.SwitchRequested => s.Instance == 0 || s.Closing ? Queue(s, e.Ticket) : Replace(s, e.Ticket),
+        SwitchEventKind.SwitchWithdrawn when s.Current is { IsScheduled: true } => Reopen(s, SwitchOutcome.Withdrawn),
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
         SwitchEventKind.DeadlinePassed => s.Closing || s.Current is not { Force: false } || s.Instance == 0
             ? new Step(s, []).Do(SwitchEffectKind.AbortInFlight)
-            : DrainFailed(s),
+            : Reopen(s, SwitchOutcome.DrainTimedOut).Do(SwitchEffectKind.Open),
         SwitchEventKind.StopRequested => s.Closing ? s : Close(s).Then(c => Drain(c, DeadlineKind.Stop)),
-        SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded
-            or SwitchEventKind.LoadFailed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.SwitchWithdrawn or SwitchEventKind.NextSwitch
+            or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled
+            or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.BackendStopped
+            => throw Impossible(s, e),
     };
 
     private Step Unloading(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Wait(s),
-        SwitchEventKind.WaiterLeft => s with { Waiting = s.Waiting - 1 },
         SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
         SwitchEventKind.ModelUnloaded => Enter(s, SwitchPhase.Settling).Do(SwitchEffectKind.StartSettle),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
-        SwitchEventKind.RequestFinished or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded
-            or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed
-            or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.MemorySettled
+            or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost
+            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
     };
 
     private Step Settling(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Wait(s),
-        SwitchEventKind.WaiterLeft => s with { Waiting = s.Waiting - 1 },
         SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
         SwitchEventKind.MemorySettled => Settled(s),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
-        SwitchEventKind.RequestFinished or SwitchEventKind.ModelUnloaded or SwitchEventKind.ModelLoaded
-            or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed
-            or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
+            or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost
+            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
     };
 
-    private Step BackingOff(SwitchState s, SwitchEvent e) => e.Kind switch
+    private static Step BackingOff(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => s.Attempts >= PatientAttempts
-            ? Refuse(s, RefusalKind.ModelFailed) : Wait(s),
-        SwitchEventKind.WaiterLeft => s with { Waiting = s.Waiting - 1 },
         SwitchEventKind.SwitchRequested => Begin(s, e.Ticket),
         SwitchEventKind.DeadlinePassed => Load(s),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
-        SwitchEventKind.RequestFinished or SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled
-            or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost
-            or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
+            or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
+            or SwitchEventKind.ModelLost or SwitchEventKind.BackendStopped => throw Impossible(s, e),
     };
 
     private static Step Stopping(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Refuse(s, RefusalKind.Stopping),
         SwitchEventKind.SwitchRequested => Complete(s, e.Ticket, SwitchOutcome.Stopping),
         SwitchEventKind.BackendStopped => Enter(s, SwitchPhase.Stopped),
         SwitchEventKind.StopRequested => s,
-        SwitchEventKind.RequestFinished or SwitchEventKind.WaiterLeft or SwitchEventKind.ModelUnloaded
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
             or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed => throw Impossible(s, e),
     };
 
     private static Step Stopped(SwitchState s, SwitchEvent e) => e.Kind switch
     {
-        SwitchEventKind.RequestArrived => Refuse(s, RefusalKind.Stopping),
         SwitchEventKind.SwitchRequested => Complete(s, e.Ticket, SwitchOutcome.Stopping),
         SwitchEventKind.StopRequested => s,
-        SwitchEventKind.RequestFinished or SwitchEventKind.WaiterLeft or SwitchEventKind.ModelUnloaded
+        SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
+            or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
             or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped
             => throw Impossible(s, e),
@@ -192,17 +186,33 @@ internal sealed class SwitchMachine(SwitchRules rules)
         : s.Closing ? StopBackend(s)
         : Unload(s, s.Active!);
 
-    /// <summary>Only this switch has failed: those behind it have deadlines of their own.</summary>
-    private static Step DrainFailed(SwitchState s)
+    /// <summary>Only this switch ends: those behind it have deadlines of their own.</summary>
+    private static Step Reopen(SwitchState s, SwitchOutcome outcome) => Complete(
+        Enter(s with { Current = null, Goal = null, Fallback = null }, SwitchPhase.Ready).State, s.Current!.Value, outcome);
+
+    /// <summary>Somebody asks for a switch while running answers end for another one.</summary>
+    private Step Replace(SwitchState s, SwitchTicket ticket)
     {
-        var ready = Enter(s with { Current = null, Goal = null, Fallback = null }, SwitchPhase.Ready).State;
-        return Complete(ready, s.Current!.Value, SwitchOutcome.DrainTimedOut).Then(AdmitWaiting).Then(Next);
+        var current = s.Current!.Value;
+        // What somebody asks for comes before what was scheduled, and nothing is unloaded yet.
+        if (current.IsScheduled)
+        {
+            return ticket.Model == s.Active
+                ? Reopen(s, SwitchOutcome.Withdrawn).Then(r => Complete(r, ticket, SwitchOutcome.AlreadyActive))
+                    .Do(SwitchEffectKind.Open)
+                : Complete(s, current, SwitchOutcome.Withdrawn)
+                    .Then(c => Drain(c with { Current = ticket, Goal = ticket.Model }, DeadlineKind.Drain));
+        }
+        // Force for the switch that is draining already: it takes its place, with a deadline of its own.
+        return ticket.Force && !current.Force && current.Model == ticket.Model
+            ? Drain(s with { Current = ticket, Queued = s.Queued.Insert(0, current) }, DeadlineKind.Drain)
+            : Queue(s, ticket);
     }
 
     private static Step Settled(SwitchState s) =>
         s.Current is not null ? Load(s)
         : !s.Queued.IsEmpty ? Next(s)
-        : s.Goal is null ? RefuseWaiting(s, RefusalKind.NoActiveModel).Then(r => Enter(r, SwitchPhase.Idle))
+        : s.Goal is null ? Enter(s, SwitchPhase.Idle)
         // One immediate try, then pauses.
         : s.Attempts >= 2 ? BackOff(s)
         : Load(s);
@@ -222,7 +232,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
             // A model that was asked for starts with a clean record; one brought back has to answer first.
             Attempts = s.Current is null ? s.Attempts : 0,
         };
-        return Complete(ready, outcome).Then(AdmitWaiting).Then(Next);
+        return Complete(ready, outcome).Do(SwitchEffectKind.Open);
     }
 
     /// <summary>The load of the goal failed. Whatever it left behind is unloaded before anything else is loaded.</summary>
@@ -230,12 +240,13 @@ internal sealed class SwitchMachine(SwitchRules rules)
     {
         var failed = s.Goal!;
         if (s.Current is not null && s.Fallback is not null)
-            return Unload(s with { Goal = s.Fallback, Fallback = null, RollingBack = true }, failed);
+            return GiveUp(s with { Goal = s.Fallback, Fallback = null, RollingBack = true }, failed)
+                .Then(g => Unload(g, failed));
 
         var attempts = Math.Min(MostAttempts, Math.Max(s.Attempts + 1, permanent ? PatientAttempts : 0));
         var next = s with { Goal = s.Active, RollingBack = false, Attempts = s.Active is null ? 0 : attempts };
         return Complete(next, s.RollingBack ? SwitchOutcome.RollbackFailed : SwitchOutcome.LoadFailed)
-            .Then(c => c.Goal is null || c.Attempts >= PatientAttempts ? RefuseWaiting(c, RefusalKind.ModelFailed) : c)
+            .Then(c => failed != c.Goal || c.Attempts >= PatientAttempts ? GiveUp(c, failed) : c)
             .Then(c => Unload(c, failed));
     }
 
@@ -247,25 +258,14 @@ internal sealed class SwitchMachine(SwitchRules rules)
             : Enter(lost, SwitchPhase.Draining).Do(SwitchEffectKind.AbortInFlight);
     }
 
-    private Step Wait(SwitchState s) =>
-        s.Closing ? Refuse(s, RefusalKind.Stopping)
-        : !rules.Wait ? Refuse(s, RefusalKind.Switching)
-        : s.Waiting >= rules.QueueLimit ? Refuse(s, RefusalKind.QueueFull)
-        : new Step(s with { Waiting = s.Waiting + 1 }, []).Do(SwitchEffectKind.Enqueue);
-
     private Step Queue(SwitchState s, SwitchTicket ticket) =>
         s.Closing ? Complete(s, ticket, SwitchOutcome.Stopping)
-        : s.Queued.Length >= rules.SwitchQueueLimit ? Complete(s, ticket, SwitchOutcome.TooManyQueued)
+        : !ticket.IsScheduled && s.Queued.Count(q => !q.IsScheduled) >= rules.SwitchQueueLimit
+            ? Complete(s, ticket, SwitchOutcome.TooManyQueued)
         : s with { Queued = s.Queued.Add(ticket) };
 
-    private static Step Refuse(SwitchState s, RefusalKind kind) =>
-        new Step(s, []).Do(new SwitchEffect(SwitchEffectKind.Refuse) { Refusal = kind });
-
-    private static Step AdmitWaiting(SwitchState s) => s.Waiting == 0 ? s
-        : new Step(s with { InFlight = s.InFlight + s.Waiting, Waiting = 0 }, []).Do(SwitchEffectKind.AdmitWaiting);
-
-    private static Step RefuseWaiting(SwitchState s, RefusalKind kind) => s.Waiting == 0 ? s
-        : new Step(s with { Waiting = 0 }, []).Do(new SwitchEffect(SwitchEffectKind.RefuseWaiting) { Refusal = kind });
+    private static Step GiveUp(SwitchState s, string model) =>
+        new Step(s, []).Do(new SwitchEffect(SwitchEffectKind.GiveUp) { Model = model });
 
     /// <summary>Ends the current switch and those queued behind it that asked for the same model.</summary>
     private static Step Complete(SwitchState s, SwitchOutcome outcome)
@@ -283,7 +283,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
 
     private static Step Close(SwitchState s)
     {
-        var step = RefuseWaiting(s with { Closing = true }, RefusalKind.Stopping);
+        Step step = s with { Closing = true };
         if (s.Current is { } current)
             step = step.Then(c => Complete(c with { Current = null }, current, SwitchOutcome.Stopping));
         foreach (var ticket in s.Queued)
@@ -303,8 +303,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
         .Do(new SwitchEffect(SwitchEffectKind.StartLoad) { Model = s.Goal }), DeadlineKind.Load);
 
     private static Step BackOff(SwitchState s) => Arm(
-        (s.Attempts >= PatientAttempts ? RefuseWaiting(s, RefusalKind.ModelFailed) : s)
-            .Then(r => Enter(r, SwitchPhase.BackingOff)), DeadlineKind.BackOff);
+        (s.Attempts >= PatientAttempts ? GiveUp(s, s.Goal!) : s)
+            .Then(g => Enter(g, SwitchPhase.BackingOff)), DeadlineKind.BackOff);
 
     private static Step StopBackend(SwitchState s) => Enter(s with { Instance = 0 }, SwitchPhase.Stopping)
         .Do(SwitchEffectKind.StopBackend);
@@ -316,7 +316,5 @@ internal sealed class SwitchMachine(SwitchRules rules)
         new($"Event {e} cannot happen in state {s}.");
 }
 
-/// <param name="Wait">Requests wait while no model is ready; false: they are refused.</param>
-/// <param name="QueueLimit">Requests that may wait at once.</param>
-/// <param name="SwitchQueueLimit">Switches that may wait at once behind the current one.</param>
-internal sealed record SwitchRules(bool Wait, int QueueLimit, int SwitchQueueLimit);
+/// <param name="SwitchQueueLimit">Explicit switches that may wait at once behind the current one.</param>
+internal sealed record SwitchRules(int SwitchQueueLimit);

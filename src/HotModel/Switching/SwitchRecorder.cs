@@ -120,6 +120,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         {
             SwitchOutcome.DrainTimedOut => "drain_timed_out",
             SwitchOutcome.TooManyQueued => "too_many_switches",
+            SwitchOutcome.Withdrawn => "withdrawn",
             SwitchOutcome.Stopping => "stopping",
             SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
                 or SwitchOutcome.Switched or SwitchOutcome.AlreadyActive
@@ -129,6 +130,7 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         {
             SwitchOutcome.DrainTimedOut => DrainTimedOut(ask!),
             SwitchOutcome.TooManyQueued => "Too many switches are waiting already.",
+            SwitchOutcome.Withdrawn => "Nobody waits for this model any more.",
             SwitchOutcome.Stopping => "hotmodel is stopping.",
             SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
                 or SwitchOutcome.Switched or SwitchOutcome.AlreadyActive

@@ -4,7 +4,7 @@ namespace HotModel.Switching;
 
 internal enum SwitchPhase
 {
-    /// <summary>No model, and none wanted.</summary>
+    /// <summary>No model is loaded, and none wanted.</summary>
     Idle,
     /// <summary><see cref="SwitchState.Goal"/> is being loaded.</summary>
     Loading,
@@ -25,7 +25,8 @@ internal enum SwitchPhase
 
 /// <summary>Somebody who waits for a switch to end.</summary>
 /// <param name="Force">At the drain's deadline running answers are cut, instead of the switch failing.</param>
-internal readonly record struct SwitchTicket(long Id, string Model, bool Force);
+/// <param name="IsScheduled">For requests that name the model; else somebody asked for the switch as such.</param>
+internal readonly record struct SwitchTicket(long Id, string Model, bool Force, bool IsScheduled = false);
 
 /// <summary>All that decides what happens next.</summary>
 /// <remarks>Owned by <see cref="SwitchLoop"/>, changed by <see cref="SwitchMachine"/>.</remarks>
@@ -36,7 +37,7 @@ internal sealed record SwitchState
     public long Generation { get; init; }
     /// <summary>The generation of the load that brought the loaded model; 0 while none is loaded.</summary>
     public long Instance { get; init; }
-    /// <summary>The model that answers, or that answered last and is to be brought back.</summary>
+    /// <summary>The model that answers, or that answered last: it is brought back if it was lost.</summary>
     public string? Active { get; init; }
     /// <summary>The model on its way in; null where the way leads to <see cref="SwitchPhase.Idle"/>.</summary>
     public string? Goal { get; init; }
@@ -52,8 +53,6 @@ internal sealed record SwitchState
     public bool Closing { get; init; }
     /// <summary>Leases given out and not returned.</summary>
     public int InFlight { get; init; }
-    /// <summary>Requests that wait for a lease.</summary>
-    public int Waiting { get; init; }
 
     /// <summary>Before the first event. With a model, the loop starts by passing the deadline of this back-off at once.</summary>
     public static SwitchState Initial(string? activeModel) => activeModel is null

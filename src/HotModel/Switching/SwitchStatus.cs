@@ -13,14 +13,14 @@ internal sealed record SwitchStatus
     /// <summary>Why the active model is not loaded; null while all is well.</summary>
     public required string? LastError { get; init; }
 
-    public static SwitchStatus Of(SwitchState state, string? lastError) => new()
+    public static SwitchStatus Of(SwitchState state, int waiting, string? lastError) => new()
     {
         Phase = Name(state.Phase),
         ActiveModel = state.Active,
         GoalModel = state.Goal,
         Switching = state.IsSwitching,
         InflightChats = state.InFlight,
-        WaitingChats = state.Waiting,
+        WaitingChats = waiting,
         LastError = state.Phase == SwitchPhase.Ready ? null : lastError,
     };
 

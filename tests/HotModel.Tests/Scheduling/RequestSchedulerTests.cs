@@ -14,7 +14,9 @@ public class RequestSchedulerTests
 
     private static readonly ScheduleRules Rules = Workload.Rules() with
     {
-        UsualUnload = Seconds(1), UsualLoad = Seconds(9), UsualAnswer = Seconds(5),
+        UsualUnload = Seconds(1),
+        UsualLoad = Seconds(9),
+        UsualAnswer = Seconds(5),
     };
 
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
@@ -79,7 +81,7 @@ public class RequestSchedulerTests
         Ask(s, "a");
         var other = Ask(s, "b");
         s.Run();
-        Waited(1 + 20 + 10, other);
+        Waited(20 + 10, other);
     }
 
     [Fact]
@@ -235,6 +237,102 @@ public class RequestSchedulerTests
     }
 
     [Fact]
+    public void Requests_that_name_no_model_are_bounded_only_in_all()
+    {
+        var s = Loaded(null, Rules with { QueueLimit = 3, QueueLimitPerModel = 1 });
+        Ask(s, "a");
+        Assert.True(Ask(s, null).Waits);
+        Assert.True(Ask(s, null).Waits);
+        Assert.Equal(ScheduleRefusal.QueueFull, Ask(s, null).Refusal);
+    }
+
+    [Fact]
+    public void Look_at_a_model_has_none_loaded_and_is_no_use_of_it()
+    {
+        var rules = Rules with { Models = new Dictionary<string, ModelRules> { ["a"] = new(Seconds(5)) } };
+        var s = Loaded(rules: rules);
+        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "b", intent: RequestIntent.Look).Refusal);
+        Pass(s, 4);
+        Waited(0, Ask(s, "a", takes: 0.1, intent: RequestIntent.Look));
+        Pass(s, 1);
+        Assert.Equal(GateState.Empty, s.State.Gate == GateState.Switching ? GateState.Empty : s.State.Gate);
+        Pass(s, 10);
+        Assert.Equal(ScheduleRefusal.NoActiveModel, Ask(s, null, intent: RequestIntent.Look).Refusal);
+        Assert.Equal(0, s.Switches);
+    }
+
+    [Fact]
+    public void Look_at_a_model_that_is_on_its_way_waits_for_it()
+    {
+        var s = Loaded();
+        Pass(s, 20);
+        Ask(s, "b");
+        Pass(s, 1);
+        var look = Ask(s, "b", intent: RequestIntent.Look);
+        Assert.True(look.Waits);
+        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "a", intent: RequestIntent.Look).Refusal);
+        s.Run();
+        Waited(9, look);
+    }
+
+    [Fact]
+    public void Look_at_a_model_that_does_not_come_after_all_is_refused()
+    {
+        var s = Loaded();
+        KeepBusy(s, "a", until: 60);
+        Pass(s, 0);
+        var wanted = Ask(s, "b");
+        Pass(s, 46);
+        Assert.Equal(GateState.Draining, s.State.Gate);
+        var look = Ask(s, "b", intent: RequestIntent.Look);
+        Assert.True(look.Waits);
+        s.Leave(wanted);
+        Assert.Equal(ScheduleRefusal.OtherModel, look.Refusal);
+        Assert.Equal(GateState.Open, s.State.Gate);
+    }
+
+    [Fact]
+    public void Where_no_model_is_switched_on_request_other_names_are_refused()
+    {
+        var s = Loaded(rules: Rules with { SwitchesOnRequest = false });
+        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "b").Refusal);
+        Waited(0, Ask(s, "a"));
+        s.AddExplicitSwitch(s.Now, "b");
+        Pass(s, 1);
+        var target = Ask(s, "b");
+        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "a").Refusal);
+        s.Run();
+        Assert.NotNull(target.AdmittedAt);
+    }
+
+    [Fact]
+    public void Where_nobody_waits_for_a_switch_only_who_causes_it_does()
+    {
+        var s = Loaded(rules: Rules with { Waits = false });
+        Ask(s, "a", takes: 60);
+        var cause = Ask(s, "b");
+        Pass(s, 1);
+        Waited(0, Ask(s, "a"));
+        Pass(s, 50);
+        Assert.Equal("b", s.State.Target);
+        Assert.Equal(ScheduleRefusal.Switching, Ask(s, "b").Refusal);
+        Assert.Equal(ScheduleRefusal.Switching, Ask(s, null).Refusal);
+        s.Run();
+        Assert.NotNull(cause.AdmittedAt);
+    }
+
+    [Fact]
+    public void Explicit_switch_that_waits_begins_once_those_are_let_in_whom_the_model_came_for()
+    {
+        var scheduler = new RequestScheduler(Rules);
+        var s = new ScheduleState { Target = "a" };
+        s = scheduler.Step(s, new ScheduleEvent(ScheduleEventKind.RequestArrived) { Id = 3, Model = "a" }, Seconds(0)).State;
+        var step = scheduler.Step(s, new ScheduleEvent(ScheduleEventKind.ModelOpened) { Model = "a", Next = "b" }, Seconds(1));
+        Assert.Equal(3, step.Decisions.Single(d => d.Kind == ScheduleDecisionKind.Admit).Id);
+        Assert.Equal((GateState.Draining, "b", true), (step.State.Gate, step.State.Target, step.State.Asked));
+    }
+
+    [Fact]
     public void Client_that_leaves_is_forgotten()
     {
         var s = Loaded();
@@ -330,7 +428,8 @@ public class RequestSchedulerTests
     {
         var rules = Rules with { Models = new Dictionary<string, ModelRules> { ["a"] = new(Seconds(30)) } };
         var s = new SchedulerSimulation(rules, Models, "a", "a rule") { Late = () => Seconds(1) };
-        Pass(s, 30.5);
+        Ask(s, "a");
+        Pass(s, 31.5);
         Waited(0, Ask(s, "a"));
     }
 
@@ -386,13 +485,13 @@ public class RequestSchedulerTests
         var second = Ask(s, "c");
         var third = Ask(s, "b");
         Pass(s, 1);
-        Assert.Equal(new ScheduleForecast(1, Seconds(20 + 10)), s.Forecast(first));
-        Assert.Equal(new ScheduleForecast(2, Seconds(20 + 10)), s.Forecast(third));
-        Assert.Equal(new ScheduleForecast(3, Seconds(20 + 10 + 5 + 10)), s.Forecast(second));
-        Pass(s, 24);
+        Assert.Equal(new ScheduleForecast(1, Seconds(19 + 10)), s.Forecast(first));
+        Assert.Equal(new ScheduleForecast(2, Seconds(19 + 10)), s.Forecast(third));
+        Assert.Equal(new ScheduleForecast(3, Seconds(19 + 10 + 5 + 10)), s.Forecast(second));
+        Pass(s, 23);
         Assert.Equal(new ScheduleForecast(1, Seconds(6)), s.Forecast(first));
         s.Run();
-        Waited(31, first);
+        Waited(30, first);
         Assert.Null(s.Forecast(first));
     }
 }

@@ -80,7 +80,8 @@ internal sealed class SchedulerChecks(ScheduleRules rules, Func<string> context)
         True(waiting.SequenceEqual(s.Waiting.Keys), $"at {now} others wait than the scheduler thinks: {s}");
         True(s.InFlight >= s.InFlightNormal && s.InFlightNormal >= 0, $"counts: {s}");
         True(s.Waiting.Count <= rules.QueueLimit
-            && s.Waiting.Values.GroupBy(w => w.Model).All(g => g.Count() <= rules.QueueLimitPerModel), "a queue is too long");
+            && s.Waiting.Values.Where(w => w.Model is not null).GroupBy(w => w.Model)
+                .All(g => g.Count() <= rules.QueueLimitPerModel), "a queue is too long");
         True(s.Waiting.Values.All(w => w.GivesUp > now && s.WakeAt <= w.GivesUp), $"at {now} nobody ends the waiting: {s}");
         True(s.WakeAt is null || s.WakeAt > now, $"at {now} something is due at {s.WakeAt}");
         True(s.Gate != GateState.Draining || s.InFlight > 0, $"at {now} a drain without an answer: {s}");

@@ -4,14 +4,14 @@ namespace HotModel.Tests.Switching;
 
 /// <summary>
 /// Walks through every state that the machine can reach, with a ghost of the child process as the world around it.
-/// Two models, at most two requests in flight and two waiting, one switch queued.
+/// Two models, at most two requests in flight, one explicit switch queued and one scheduled one under way.
 /// </summary>
 public class ReachableStatesTests
 {
     private const int RequestLimit = 2;
 
     private static readonly SwitchMachine Machine =
-        new(new SwitchRules(Wait: true, QueueLimit: RequestLimit, SwitchQueueLimit: 1));
+        new(new SwitchRules(SwitchQueueLimit: 1));
 
     private enum Operation { None, Unload, Settle, Load, Stop }
 
@@ -86,10 +86,25 @@ public class ReachableStatesTests
     private static IEnumerable<(SwitchEvent Event, World Changed, bool Outside)> Possible(World w)
     {
         var s = w.State;
-        if (s.InFlight < RequestLimit)
-            yield return (new SwitchEvent(SwitchEventKind.RequestArrived), w, true);
+        if (s is { Phase: SwitchPhase.Ready, Queued.IsEmpty: false })
+        {
+            // It is owed at once: nothing comes between, but those who are let in.
+            if (s.InFlight < RequestLimit)
+                yield return (new SwitchEvent(SwitchEventKind.RequestAdmitted), w, true);
+            yield return (new SwitchEvent(SwitchEventKind.NextSwitch), w, false);
+            yield break;
+        }
+        if (s is { Phase: SwitchPhase.Ready, InFlight: < RequestLimit })
+            yield return (new SwitchEvent(SwitchEventKind.RequestAdmitted), w, true);
+        if (s is { Phase: SwitchPhase.Ready, InFlight: 0 })
+            yield return (new SwitchEvent(SwitchEventKind.UnloadRequested), w, true);
+        if (s is { Phase: SwitchPhase.Draining, Current.IsScheduled: true, Instance: not 0 })
+            yield return (new SwitchEvent(SwitchEventKind.SwitchWithdrawn), w, true);
         foreach (var model in new[] { "a", "b" })
         {
+            if (s.Current is null && s.Queued.IsEmpty && !s.Closing && model != OpenModel(s))
+                yield return (new SwitchEvent(SwitchEventKind.SwitchRequested,
+                    Ticket: new SwitchTicket(2, model, false, IsScheduled: true)), w, true);
             foreach (var force in new[] { false, true })
                 yield return (new SwitchEvent(SwitchEventKind.SwitchRequested, Ticket: new SwitchTicket(2, model, force)), w, true);
         }
@@ -99,8 +114,6 @@ public class ReachableStatesTests
             yield return (new SwitchEvent(SwitchEventKind.RequestFinished), w, false);
             yield return (new SwitchEvent(SwitchEventKind.RequestFinished, Answered: true), w, false);
         }
-        if (s.Waiting > 0)
-            yield return (new SwitchEvent(SwitchEventKind.WaiterLeft), w, false);
         if (w.Armed)
             yield return (new SwitchEvent(SwitchEventKind.DeadlinePassed, s.Generation), w with { Armed = false }, false);
         if (w.Works)
@@ -108,6 +121,8 @@ public class ReachableStatesTests
         foreach (var result in Results(w))
             yield return (result.Event, result.Changed, false);
     }
+
+    private static string? OpenModel(SwitchState s) => s.Phase == SwitchPhase.Ready ? s.Active : null;
 
     private static IEnumerable<(SwitchEvent Event, World Changed)> Results(World w)
     {
@@ -169,11 +184,12 @@ public class ReachableStatesTests
         var completed = step.Effects.Count(e => e.Kind == SwitchEffectKind.CompleteSwitch);
         return s switch
         {
-            { InFlight: < 0 } or { Waiting: < 0 } => "a count below zero",
+            { InFlight: < 0 } => "a count below zero",
             { InFlight: > 0, Phase: not (SwitchPhase.Ready or SwitchPhase.Draining) } => "in flight without a model",
-            { Waiting: > 0, Phase: SwitchPhase.Ready or SwitchPhase.Idle or SwitchPhase.Stopping or SwitchPhase.Stopped }
-                => "somebody waits for nothing",
-            { Waiting: > 0, Closing: true } => "somebody waits for a program that ends",
+            { Phase: SwitchPhase.Idle or SwitchPhase.Stopping or SwitchPhase.Stopped, Queued.IsEmpty: false }
+                => "a switch waits for nothing",
+            { Phase: SwitchPhase.Ready, Queued.IsEmpty: false } when happened.Kind != SwitchEventKind.RequestAdmitted
+                && step.Effects.All(e => e.Kind != SwitchEffectKind.Open) => "a switch waits, and none is begun",
             { Phase: SwitchPhase.Ready } when !w.Works || w.Child != s.Active => "ready without the model",
             { Phase: SwitchPhase.Idle or SwitchPhase.Stopped } when w.Child is not null => "a model outlives its use",
             { Closing: true } when step.Effects.Any(e => e.Kind == SwitchEffectKind.StartLoad) => "a load while closing",
@@ -207,7 +223,7 @@ public class ReachableStatesTests
     private static System.Collections.Immutable.ImmutableArray<SwitchTicket> Interned(
         System.Collections.Immutable.ImmutableArray<SwitchTicket> queue)
     {
-        var key = string.Join(",", queue.Select(q => q.Model + q.Force));
+        var key = string.Join(",", queue.Select(q => q.Model + q.Force + q.IsScheduled));
         if (!Queues.TryGetValue(key, out var known))
             Queues.Add(key, known = [.. queue.Select(q => q with { Id = 1 })]);
         return known;

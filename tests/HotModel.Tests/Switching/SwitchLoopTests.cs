@@ -1,4 +1,5 @@
 using HotModel.Configuration;
+using HotModel.Scheduling;
 using HotModel.Snapshots;
 using HotModel.Switching;
 
@@ -240,7 +241,7 @@ public class SwitchLoopTests
         Assert.Equal(RefusalKind.QueueFull, s.Arrive().Refusal!.Kind);
         s.Advance(TimeSpan.FromSeconds(9));
         Assert.Equal(RefusalKind.QueueTimedOut, first.Refusal!.Kind);
-        Assert.Equal(0, s.Loop.State.Waiting);
+        Assert.Empty(s.Loop.Schedule.Waiting);
     }
 
     [Fact]
@@ -341,12 +342,11 @@ public class SwitchLoopTests
     public void Any_schedule_answers_everybody_once_and_never_holds_two_models(int seed)
     {
         var random = new Random(seed);
-        var config = Config with { Server = Config.Server with { QueueLimit = 4 } };
-        var s = new SwitchSimulation(config, random.Next(3) == 0 ? null : "a");
+        var s = new SwitchSimulation(AnyConfig(random), random.Next(3) == 0 ? null : "a");
         for (var i = 0; i < 400; i++)
         {
             Act(s, random);
-            Assert.True(s.Loop.State.Waiting <= 4);
+            Assert.True(s.Loop.Schedule.Waiting.Count <= 4);
             Assert.True(s.Loop.State.InFlight == s.Holding.Count(), $"seed {seed}: {s.Loop.State}");
             Assert.True(s.Backend.Violations.Count == 0, $"seed {seed}: {string.Join("; ", s.Backend.Violations)}");
         }
@@ -364,6 +364,30 @@ public class SwitchLoopTests
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 200)];
 
+    private static RequestAsk AnyAsk(Random random) => new()
+    {
+        Model = random.Next(4) switch { 0 => "a", 1 => "b", _ => null },
+        Intent = random.Next(5) == 0 ? RequestIntent.Background : RequestIntent.Normal,
+        MaySwitch = random.Next(6) > 0,
+        Patience = random.Next(6) == 0 ? TimeSpan.FromSeconds(random.Next(0, 40)) : null,
+    };
+
+    private static HotModelConfig AnyConfig(Random random) => Config with
+    {
+        Server = Config.Server with
+        {
+            QueueLimit = 4,
+            QueueMaxWait = TimeSpan.FromSeconds(random.Next(1, 60)),
+            DuringSwitch = random.Next(4) == 0 ? DuringSwitch.Reject : DuringSwitch.Wait,
+            SwitchOnRequest = random.Next(4) == 0 ? SwitchOnRequest.Reject : SwitchOnRequest.Switch,
+        },
+        Models = Config.Models.ToDictionary(m => m.Key, m => m.Value with
+        {
+            Pin = random.Next(8) == 0,
+            IdleUnload = random.Next(3) == 0 ? TimeSpan.FromSeconds(random.Next(1, 30)) : null,
+        }),
+    };
+
     private static void Act(SwitchSimulation s, Random random)
     {
         var holding = s.Holding.ToList();
@@ -371,7 +395,7 @@ public class SwitchLoopTests
         switch (random.Next(16))
         {
             case < 4:
-                s.Arrive();
+                s.Arrive(AnyAsk(random));
                 break;
             case < 7 when holding.Count > 0:
                 var one = holding[random.Next(holding.Count)];

@@ -1,5 +1,6 @@
 using HotModel.Configuration;
 using HotModel.Gpu;
+using HotModel.Scheduling;
 using HotModel.Switching;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -41,9 +42,9 @@ internal sealed class SwitchSimulation
 
     public IEnumerable<Client> Waiting => clients.Where(c => !c.Entering.IsCompleted);
 
-    public Client Arrive()
+    public Client Arrive(RequestAsk? ask = null)
     {
-        var client = new Client(Loop);
+        var client = new Client(Loop, ask ?? RequestAsk.Active);
         clients.Add(client);
         Pump();
         return client;
@@ -74,17 +75,36 @@ internal sealed class SwitchSimulation
         {
         }
         var noticed = SpinWait.SpinUntil(
-            () => clients.Count(c => !c.Entering.IsCompleted) == Loop.State.Waiting
-                && switches.Count(s => !s.IsCompleted) == Loop.State.Queued.Length + (Loop.State.Current is null ? 0 : 1),
+            () => clients.Count(c => !c.Entering.IsCompleted) == Loop.Schedule.Waiting.Count
+                && switches.Count(s => !s.IsCompleted) == Loop.State.Queued.Count(q => !q.IsScheduled)
+                    + (Loop.State.Current is null or { IsScheduled: true } ? 0 : 1),
             TimeSpan.FromSeconds(30));
         Assert.True(noticed, $"{Loop.State}: somebody was never answered");
+        AssertAgreement();
+    }
+
+    /// <summary>The scheduler and the machine see the same.</summary>
+    private void AssertAgreement()
+    {
+        var (machine, schedule) = (Loop.State, Loop.Schedule);
+        var agree = machine.InFlight == schedule.InFlight && (machine.Closing || machine.Phase switch
+        {
+            SwitchPhase.Ready => schedule.Gate == GateState.Open && schedule.Loaded == machine.Active,
+            SwitchPhase.Draining when machine.Current is not null && machine.Instance != 0 =>
+                schedule.Gate == GateState.Draining && schedule.Target == machine.Goal,
+            SwitchPhase.Idle => schedule is { Gate: GateState.Empty, Target: null, Waiting.IsEmpty: true },
+            _ when machine.Current is null && machine.Queued.IsEmpty =>
+                schedule.Gate == GateState.Empty && schedule.Target == machine.Goal,
+            _ => schedule.Gate is GateState.Switching or GateState.Draining && schedule.Target is not null,
+        });
+        Assert.True(agree, $"they disagree: {machine} and {schedule}");
     }
 
     internal sealed class Client
     {
         private readonly CancellationTokenSource leaving = new();
 
-        public Client(SwitchLoop loop) => Entering = loop.EnterAsync(leaving.Token).AsTask();
+        public Client(SwitchLoop loop, RequestAsk ask) => Entering = loop.EnterAsync(ask, leaving.Token).AsTask();
 
         public Task<Admission> Entering { get; }
         public bool Done { get; private set; }

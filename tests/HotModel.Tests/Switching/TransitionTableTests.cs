@@ -6,13 +6,14 @@ namespace HotModel.Tests.Switching;
 
 public class TransitionTableTests
 {
-    private static readonly SwitchMachine Machine = new(new SwitchRules(Wait: true, QueueLimit: 2, SwitchQueueLimit: 1));
+    private static readonly SwitchMachine Machine = new(new SwitchRules(SwitchQueueLimit: 1));
 
     private static readonly SwitchTicket ToB = new(1, "b", false);
 
     private static readonly SwitchState Base = new() { Generation = 7, Active = "a" };
     private static readonly SwitchState Answering = Base with { Phase = SwitchPhase.Ready, Instance = 6 };
     private static readonly SwitchState Switching = Base with { Current = ToB, Goal = "b", Fallback = "a" };
+    private static readonly SwitchTicket Scheduled = ToB with { IsScheduled = true };
     private static readonly SwitchState First = Base with { Active = null, Current = ToB, Goal = "b" };
     private static readonly SwitchState RollingBack = Base with { Current = ToB, Goal = "a", RollingBack = true };
     private static readonly SwitchState Recovering = Base with { Goal = "a", Attempts = 1 };
@@ -21,28 +22,32 @@ public class TransitionTableTests
     private static readonly ImmutableArray<SwitchState> States =
     [
         new SwitchState { Phase = SwitchPhase.Idle, Generation = 7 },
+        Base with { Phase = SwitchPhase.Idle },
         Answering,
+        Answering with { Queued = [ToB] },
         Answering with { InFlight = 1 },
         Answering with { InFlight = 2, Attempts = 1 },
         Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1 },
-        Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 2, Waiting = 1 },
+        Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 2 },
         Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Current = ToB with { Force = true } },
-        Recovering with { Phase = SwitchPhase.Draining, InFlight = 1, Waiting = 1 },
+        Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Current = Scheduled },
+        Recovering with { Phase = SwitchPhase.Draining, InFlight = 1 },
         Base with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Closing = true },
-        Switching with { Phase = SwitchPhase.Unloading, Waiting = 1 },
-        RollingBack with { Phase = SwitchPhase.Unloading, Waiting = 1 },
-        Switching with { Phase = SwitchPhase.Settling, Waiting = 1 },
-        Base with { Phase = SwitchPhase.Settling, Active = null, Waiting = 1 },
-        Recovering with { Phase = SwitchPhase.Settling, Waiting = 1 },
-        Failing with { Phase = SwitchPhase.Settling, Waiting = 1 },
+        Switching with { Phase = SwitchPhase.Unloading },
+        RollingBack with { Phase = SwitchPhase.Unloading },
+        Switching with { Phase = SwitchPhase.Settling },
+        Base with { Phase = SwitchPhase.Settling },
+        Base with { Phase = SwitchPhase.Settling, Active = null },
+        Recovering with { Phase = SwitchPhase.Settling },
+        Failing with { Phase = SwitchPhase.Settling },
         Recovering with { Phase = SwitchPhase.Settling, Queued = [ToB] },
-        First with { Phase = SwitchPhase.Loading, Waiting = 1 },
-        Switching with { Phase = SwitchPhase.Loading, Waiting = 1 },
+        First with { Phase = SwitchPhase.Loading },
+        Switching with { Phase = SwitchPhase.Loading },
         Switching with { Phase = SwitchPhase.Loading, Queued = [new SwitchTicket(2, "b", false)] },
         Switching with { Phase = SwitchPhase.Loading, Queued = [new SwitchTicket(2, "a", false)] },
-        RollingBack with { Phase = SwitchPhase.Loading, Waiting = 1 },
-        Recovering with { Phase = SwitchPhase.Loading, Waiting = 2 },
-        Recovering with { Phase = SwitchPhase.BackingOff, Attempts = 2, Waiting = 1 },
+        RollingBack with { Phase = SwitchPhase.Loading },
+        Recovering with { Phase = SwitchPhase.Loading },
+        Recovering with { Phase = SwitchPhase.BackingOff, Attempts = 2 },
         Failing with { Phase = SwitchPhase.BackingOff },
         Base with { Phase = SwitchPhase.Stopping, Closing = true },
         Base with { Phase = SwitchPhase.Stopped, Closing = true },
@@ -56,16 +61,6 @@ public class TransitionTableTests
         if (Environment.GetEnvironmentVariable("HOTMODEL_REWRITE_GOLDEN") == "1")
             File.WriteAllText(path, table);
         Assert.Equal(File.ReadAllText(path), table);
-    }
-
-    [Fact]
-    public void Refusals_replace_waiting_where_the_rules_say_so()
-    {
-        var rejecting = new SwitchMachine(new SwitchRules(Wait: false, QueueLimit: 2, SwitchQueueLimit: 1));
-        var loading = Switching with { Phase = SwitchPhase.Loading };
-        var step = rejecting.Step(loading, new SwitchEvent(SwitchEventKind.RequestArrived));
-        Assert.Equal(loading, step.State);
-        Assert.Equal("Refuse(Switching)", SwitchText.Of(Assert.Single(step.Effects)));
     }
 
     [Fact]
@@ -94,7 +89,9 @@ public class TransitionTableTests
             """
             What the switch machine does: for each state the events that can happen there, the next state, and
             what has to be done on the way. Printed and checked by TransitionTableTests; events that cannot
-            happen in a state are left out. Two requests may wait here, and one switch.
+            happen in a state are left out. One switch may wait here; "b~" is one that was scheduled, for requests
+            that name b, "b!" one with force. After Open the requests that wait are let in, then NextSwitch follows if
+            a switch waits.
 
             """);
         foreach (var state in States)
@@ -135,12 +132,14 @@ public class TransitionTableTests
                 && s.Phase != SwitchPhase.Loading ? s.Instance : s.Generation);
             if (kind == SwitchEventKind.RequestFinished && s.InFlight == 0)
                 continue;
-            if (kind == SwitchEventKind.WaiterLeft && s.Waiting == 0)
+            if (kind == SwitchEventKind.NextSwitch && s.Queued.IsEmpty)
                 continue;
             if (kind == SwitchEventKind.SwitchRequested)
             {
                 yield return ("SwitchRequested(a)", plain with { Ticket = new SwitchTicket(9, "a", false) });
                 yield return ("SwitchRequested(b)", plain with { Ticket = new SwitchTicket(9, "b", false) });
+                if (s.Current is null && s.Queued.IsEmpty)
+                    yield return ("SwitchRequested(b~)", plain with { Ticket = new SwitchTicket(9, "b", false, true) });
                 continue;
             }
             yield return (kind.ToString(), plain);

@@ -1,0 +1,172 @@
+using HotModel.Configuration;
+using HotModel.Scheduling;
+
+namespace HotModel.Switching;
+
+/// <content>Requests: what happens goes to the scheduler, what it decides to the machine and to those who wait.</content>
+internal sealed partial class SwitchLoop
+{
+    private readonly RequestScheduler scheduler;
+    private readonly Dictionary<long, RequestWaiter> waiters = [];
+    private readonly SwitchCosts costs;
+    private readonly long origin;
+    private volatile ScheduleState schedule;
+    private ITimer? wake;
+    private long requests;
+
+    internal ScheduleState Schedule => schedule;
+
+    /// <summary>The scheduler's clock.</summary>
+    private TimeSpan Now => time.GetElapsedTime(origin);
+
+    /// <summary>What a request that waits may be told. Null: it does not wait. From any thread.</summary>
+    public ScheduleForecast? Forecast(RequestWaiter waiter) => scheduler.Forecast(schedule, waiter.Id, Now);
+
+    /// <summary>How long unloading and loading the model takes, as measured. From any thread.</summary>
+    public (TimeSpan? Unload, TimeSpan? Load) UsualTimes(string model) =>
+        schedule.Of(model) is var known ? (known.Unload?.Mean, known.Load?.Mean) : default;
+
+    private static ScheduleRules RulesOf(HotModelConfig config) => new()
+    {
+        MaxWait = config.Server.QueueMaxWait,
+        Patience = config.Server.QueueTimeout,
+        QueueLimit = config.Server.QueueLimit,
+        QueueLimitPerModel = config.Server.QueueLimitPerModel,
+        Waits = config.Server.DuringSwitch == DuringSwitch.Wait,
+        SwitchesOnRequest = config.Server.SwitchOnRequest == SwitchOnRequest.Switch,
+        Residency = config.Server.MinResidency,
+        BackgroundWaits = config.Server.BackgroundRequests == BackgroundRequests.Wait,
+        Models = config.Models.ToDictionary(
+            entry => entry.Key, entry => new ModelRules(entry.Value.IdleUnload, entry.Value.Pin)),
+    };
+
+    private void Arrive(RequestWaiter waiter)
+    {
+        waiter.Id = ++requests;
+        waiters.Add(waiter.Id, waiter);
+        Tell(new ScheduleEvent(ScheduleEventKind.RequestArrived)
+        {
+            Id = waiter.Id,
+            Model = waiter.Ask.Model,
+            Intent = IntentOf(waiter),
+            Patience = waiter.Ask.Patience,
+        });
+    }
+
+    private void Leave(RequestWaiter waiter)
+    {
+        if (!waiters.Remove(waiter.Id))
+            return;
+        waiter.Refuse(RefusalKind.QueueTimedOut, "The client has gone.", null);
+        Tell(new ScheduleEvent(ScheduleEventKind.RequestLeft) { Id = waiter.Id });
+    }
+
+    private void Return(ModelLease lease, RequestWaiter waiter)
+    {
+        // First: what the scheduler starts now finds the machine without this request.
+        Apply(new SwitchEvent(SwitchEventKind.RequestFinished, Answered: lease.Answered));
+        Tell(new ScheduleEvent(ScheduleEventKind.AnswerEnded)
+        {
+            Model = lease.Model,
+            Intent = IntentOf(waiter),
+            AnswerTook = lease.Answered ? Now - waiter.AdmittedAt : null,
+        });
+    }
+
+    private static RequestIntent IntentOf(RequestWaiter waiter) =>
+        waiter.Ask.MaySwitch ? waiter.Ask.Intent : RequestIntent.Look;
+
+    private void Tell(ScheduleEvent happened)
+    {
+        var step = scheduler.Step(schedule, happened, Now);
+        schedule = step.State;
+        foreach (var decision in step.Decisions)
+            Carry(decision);
+    }
+
+    private void Carry(ScheduleDecision decision)
+    {
+        switch (decision.Kind)
+        {
+            case ScheduleDecisionKind.Admit:
+                waiters.Remove(decision.Id, out var admitted);
+                Apply(new SwitchEvent(SwitchEventKind.RequestAdmitted));
+                admitted!.AdmittedAt = Now;
+                admitted.Complete(new Admission(NewLease(admitted), null));
+                break;
+            case ScheduleDecisionKind.Refuse:
+                waiters.Remove(decision.Id, out var refused);
+                Refuse(refused!, decision);
+                break;
+            case ScheduleDecisionKind.StartSwitch:
+                var ticket = new SwitchTicket(Interlocked.Increment(ref tickets), decision.Model!, Force: false, IsScheduled: true);
+                Ask(new SwitchAsk(ticket, null, server.DrainTimeout));
+                break;
+            case ScheduleDecisionKind.Reopen:
+                Apply(new SwitchEvent(SwitchEventKind.SwitchWithdrawn));
+                break;
+            case ScheduleDecisionKind.Unload:
+                Apply(new SwitchEvent(SwitchEventKind.UnloadRequested));
+                break;
+            case ScheduleDecisionKind.WakeAt:
+                WakeAt(decision.At);
+                break;
+        }
+    }
+
+    private void WakeAt(TimeSpan at)
+    {
+        wake?.Dispose();
+        var due = at - Now;
+        wake = time.CreateTimer(_ => Post(new LoopInput.Woken()), null,
+            due > TimeSpan.Zero ? due : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>What a step of the machine means to the scheduler.</summary>
+    private void Tell(SwitchEffect effect)
+    {
+        if (effect.Kind == SwitchEffectKind.Open)
+        {
+            var next = state.Queued.FirstOrDefault(q => q.Model != state.Active).Model;
+            // Whoever asked for what answers now need not wait for what the scheduler may begin.
+            if (next is null && !state.Queued.IsEmpty)
+                Apply(new SwitchEvent(SwitchEventKind.NextSwitch));
+            Tell(new ScheduleEvent(ScheduleEventKind.ModelOpened)
+            {
+                Model = state.Active,
+                Next = next,
+                Left = costs.Left,
+                UnloadTook = costs.Unload,
+                LoadTook = costs.Load,
+            });
+            if (next is not null)
+                Apply(new SwitchEvent(SwitchEventKind.NextSwitch));
+        }
+        else if (effect.Kind == SwitchEffectKind.GiveUp)
+        {
+            Tell(new ScheduleEvent(ScheduleEventKind.LoadFailed)
+            {
+                Model = effect.Model,
+                Reason = failure?.Error ?? "The model did not load.",
+                Instead = state.Goal,
+            });
+        }
+    }
+
+    /// <summary>What the machine does of itself or on somebody's explicit wish, and the scheduler has not heard of.</summary>
+    private void Reconcile()
+    {
+        if (state.Closing || state.Phase == SwitchPhase.Ready)
+            return;
+        if (state.Current is null && state.Queued.IsEmpty)
+        {
+            if (schedule.Gate != GateState.Empty || schedule.Target != state.Goal)
+                Tell(new ScheduleEvent(ScheduleEventKind.ModelGone) { Model = state.Goal });
+            return;
+        }
+        var ticket = state.Current ?? state.Queued[0];
+        var target = state.Current is null ? ticket.Model : state.Goal;
+        if (!ticket.IsScheduled && (!schedule.Asked || schedule.Target != target))
+            Tell(new ScheduleEvent(ScheduleEventKind.SwitchBegun) { Model = target });
+    }
+}
