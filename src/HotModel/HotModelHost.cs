@@ -80,7 +80,8 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
-        var admissions = new Admissions(cancel => loop.EnterAsync(RequestAsk.Active, cancel), quiet, metrics, time, logs.CreateLogger<Admissions>());
+        var admissions = new Admissions(
+            cancel => loop.EnterAsync(RequestAsk.Active, cancel), quiet, metrics, time, logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);

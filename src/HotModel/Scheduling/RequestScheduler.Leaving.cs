@@ -95,7 +95,7 @@ internal sealed partial class RequestScheduler
 
     private Estimate Answer(ScheduleState s, string model) => s.Of(model).Answer ?? Estimate.Guess(rules.UsualAnswer);
 
-    /// <summary>Asks to be woken when time alone changes something; only if that is another time than the one asked for.</summary>
+    /// <summary>Asks to be woken when time alone changes something.</summary>
     private ScheduleStep Wake(ScheduleState s, TimeSpan now)
     {
         TimeSpan? next = NextLeaving(s)?.At;

@@ -15,7 +15,7 @@ internal sealed record ScheduleRules
     public bool Waits { get; init; } = true;
     /// <summary>False: a request that names another model than the active one is refused.</summary>
     public bool SwitchesOnRequest { get; init; } = true;
-    /// <summary>How long an unused model is kept while others wait; null: as long as a way to the other model and back takes.</summary>
+    /// <summary>How long an unused model is kept while others wait; null: as long as going there and back takes.</summary>
     public TimeSpan? Residency { get; init; }
     /// <summary>Bounds of the measured residency.</summary>
     public TimeSpan LeastResidency { get; init; } = TimeSpan.FromSeconds(1);

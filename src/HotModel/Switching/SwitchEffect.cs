@@ -34,7 +34,9 @@ internal enum SwitchOutcome
     /// <summary>Neither the target nor the previous model loaded; the previous one is tried on.</summary>
     RollbackFailed,
     TooManyQueued,
-    /// <summary>A scheduled switch that nobody needed any more, or that an explicit one has replaced. Nothing was unloaded.</summary>
+    /// <summary>
+    /// A scheduled switch that nobody needed any more, or that an explicit one has replaced. Nothing was unloaded.
+    /// </summary>
     Withdrawn,
     Stopping,
 }

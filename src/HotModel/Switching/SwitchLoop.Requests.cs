@@ -99,7 +99,8 @@ internal sealed partial class SwitchLoop
                 Refuse(refused!, decision);
                 break;
             case ScheduleDecisionKind.StartSwitch:
-                var ticket = new SwitchTicket(Interlocked.Increment(ref tickets), decision.Model!, Force: false, IsScheduled: true);
+                var ticket = new SwitchTicket(
+                    Interlocked.Increment(ref tickets), decision.Model!, Force: false, IsScheduled: true);
                 Ask(new SwitchAsk(ticket, null, server.DrainTimeout));
                 break;
             case ScheduleDecisionKind.Reopen:
