@@ -68,7 +68,7 @@ shortened() { cut -c1-"${1:-160}"; }
 text_of_stream() { sed -nE 's/^data: .*"delta":\{"content":"(([^"\\]|\\.)*)".*/\1/p' "$1" | tr -d '\n'; }
 
 chat_body() {
-  printf '{"model": "any", "stream": %s, "max_tokens": %d, "messages": [{"role": "user", "content": "%s"}]}' "$@"
+  printf '{"model": "active", "stream": %s, "max_tokens": %d, "messages": [{"role": "user", "content": "%s"}]}' "$@"
 }
 
 prepare_models() {

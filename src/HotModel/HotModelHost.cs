@@ -80,8 +80,7 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
-        var admissions = new Admissions(
-            cancel => loop.EnterAsync(RequestAsk.Active, cancel), quiet, metrics, time, logs.CreateLogger<Admissions>());
+        var admissions = new Admissions(loop.EnterAsync, quiet, metrics, time, logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
@@ -90,7 +89,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             warm);
         app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
-        new ModelsEndpoint(config.Models.Keys, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
+        new ModelsEndpoint(config.Models, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
         new AdminEndpoints(config, loop, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));

@@ -18,7 +18,7 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
     [Fact]
     public async Task Sdk_embeds()
     {
-        var client = (await SdkAsync("embedder")).GetEmbeddingClient("any");
+        var client = (await SdkAsync("embedder")).GetEmbeddingClient("active");
         var embeddings = (await client.GenerateEmbeddingsAsync(["one", "two", "one"])).Value;
         Assert.Equal([0, 1, 2], embeddings.Select(e => e.Index));
         var vectors = embeddings.Select(e => e.ToFloats().ToArray()).ToArray();
@@ -30,7 +30,7 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
     [Fact]
     public async Task Sdk_sends_a_sound_to_be_transcribed()
     {
-        var client = (await SdkAsync("listener")).GetAudioClient("any");
+        var client = (await SdkAsync("listener")).GetAudioClient("active");
         using var sound = new MemoryStream(Tone.Wav(0.5));
         AudioTranscription transcript = await client.TranscribeAudioAsync(
             sound, "tone.wav", new AudioTranscriptionOptions { Temperature = 0, Language = "en" });
@@ -97,7 +97,7 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
     [Fact]
     public async Task Sdk_gets_an_answer_that_keeps_to_a_schema()
     {
-        var client = (await SdkAsync("caller")).GetChatClient("any");
+        var client = (await SdkAsync("caller")).GetChatClient("active");
         var options = new ChatCompletionOptions
         {
             ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat(
@@ -113,11 +113,11 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
         var sdk = await SdkAsync("a");
         var options = new ChatCompletionOptions { TopLogProbabilityCount = 5 };
         var chat = await Assert.ThrowsAsync<ClientResultException>(
-            () => sdk.GetChatClient("any").CompleteChatAsync([new UserChatMessage("hello")], options));
+            () => sdk.GetChatClient("active").CompleteChatAsync([new UserChatMessage("hello")], options));
         Assert.Equal(400, chat.Status);
         Assert.Contains("logprobs", chat.Message, StringComparison.Ordinal);
         var embedding = await Assert.ThrowsAsync<ClientResultException>(
-            () => sdk.GetEmbeddingClient("any").GenerateEmbeddingAsync("one"));
+            () => sdk.GetEmbeddingClient("active").GenerateEmbeddingAsync("one"));
         Assert.Equal(501, embedding.Status);
         var model = await Assert.ThrowsAsync<ClientResultException>(
             () => sdk.GetOpenAIModelClient().GetModelAsync("none"));
@@ -127,7 +127,7 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
     [Fact]
     public async Task Cancelled_stream_frees_the_slot()
     {
-        var client = (await SdkAsync("slow")).GetChatClient("any");
+        var client = (await SdkAsync("slow")).GetChatClient("active");
         using var cancel = new CancellationTokenSource();
         var options = new ChatCompletionOptions { MaxOutputTokenCount = Slots.EndlessTokens };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
@@ -147,7 +147,7 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
     [Fact]
     public async Task Cancelled_answer_that_is_not_streamed_frees_the_slot()
     {
-        var client = (await SdkAsync("slow")).GetChatClient("any");
+        var client = (await SdkAsync("slow")).GetChatClient("active");
         using var cancel = new CancellationTokenSource();
         var options = new ChatCompletionOptions { MaxOutputTokenCount = Slots.EndlessTokens };
         var answer = client.CompleteChatAsync([new UserChatMessage("hello")], options, cancel.Token);
@@ -161,7 +161,7 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
     [Fact]
     public async Task Stream_that_a_forced_switch_cuts_has_no_finish_reason()
     {
-        var client = (await SdkAsync("slow")).GetChatClient("any");
+        var client = (await SdkAsync("slow")).GetChatClient("active");
         var options = new ChatCompletionOptions { MaxOutputTokenCount = Slots.EndlessTokens };
         Task<Reply>? cut = null;
         ChatFinishReason? end = null;

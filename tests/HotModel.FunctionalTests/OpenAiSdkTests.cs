@@ -109,7 +109,7 @@ public sealed class OpenAiSdkTests
         Assert.Equal(["a", "b"], models.Value.Select(m => m.Id));
     }
 
-    private static ChatClient Client(HotModelProcess hotmodel) => Sdk(hotmodel).GetChatClient("any");
+    private static ChatClient Client(HotModelProcess hotmodel) => Sdk(hotmodel).GetChatClient("active");
 
     private static OpenAIClient Sdk(HotModelProcess hotmodel) => new(
         new ApiKeyCredential("unused"), new OpenAIClientOptions { Endpoint = new Uri(hotmodel.Api.Address, "v1") });

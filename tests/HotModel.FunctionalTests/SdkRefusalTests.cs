@@ -43,7 +43,7 @@ public sealed class SdkRefusalTests
         new Setup { ActiveModel = "slow", Server = "during_switch = \"reject\"" }.Tiny("slow").Tiny("b");
 
     private static async Task ChatAsync(HotModelProcess hotmodel) =>
-        await OpenAiSdkRouteTests.Sdk(hotmodel).GetChatClient("any").CompleteChatAsync(
+        await OpenAiSdkRouteTests.Sdk(hotmodel).GetChatClient("active").CompleteChatAsync(
             [new UserChatMessage("hello")], new ChatCompletionOptions { MaxOutputTokenCount = 8 });
 
     private static async Task MessageAsync(HotModelProcess hotmodel)

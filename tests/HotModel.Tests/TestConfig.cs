@@ -21,6 +21,11 @@ internal static class TestConfig
             DuringSwitch = DuringSwitch.Wait,
             QueueLimit = 64,
             QueueTimeout = TimeSpan.FromSeconds(300),
+            QueueMaxWait = TimeSpan.FromSeconds(60),
+            QueueLimitPerModel = 32,
+            SwitchOnRequest = SwitchOnRequest.Switch,
+            MinResidency = null,
+            BackgroundRequests = BackgroundRequests.Wait,
             LoadTimeout = TimeSpan.FromSeconds(600),
             StopTimeout = TimeSpan.FromSeconds(20),
             MaxBodyBytes = 64 << 20,
@@ -66,6 +71,9 @@ internal static class TestConfig
     private static ModelConfig Model(string name) => new()
     {
         Name = name,
+        Aliases = [],
+        IdleUnload = null,
+        Pin = false,
         Path = $"/nowhere/{name}.gguf",
         RouterId = name,
         Port = null,

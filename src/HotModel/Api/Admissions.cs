@@ -6,7 +6,7 @@ namespace HotModel.Api;
 
 /// <summary>Lets requests to the model, one lease for each try.</summary>
 internal sealed class Admissions(
-    Func<CancellationToken, ValueTask<Admission>> enter, QuietTime quiet, ProxyMetrics metrics, TimeProvider time,
+    Func<RequestAsk, CancellationToken, ValueTask<Admission>> enter, QuietTime quiet, ProxyMetrics metrics, TimeProvider time,
     ILogger<Admissions> logger)
 {
     /// <summary>A request whose model was lost before it answered is sent once more; it may be what kills it.</summary>
@@ -31,15 +31,17 @@ internal sealed class Admissions(
 
     /// <summary>Returns when the client has been answered, whatever it was.</summary>
     /// <param name="context">The client's request.</param>
+    /// <param name="ask">What it wants.</param>
     /// <param name="send">Null: the client has been answered. Else it has not been sent anything yet.</param>
-    public async Task SendAsync(HttpContext context, Func<ModelLease, RequestScope, Task<ForwardError?>> send)
+    public async Task SendAsync(
+        HttpContext context, RequestAsk ask, Func<ModelLease, RequestScope, Task<ForwardError?>> send)
     {
         CancellationToken clientGone = context.RequestAborted;
         // From now on, not from the admission: what is evaluated ahead after a load must not come before those who wait.
         using RequestStay stay = quiet.Enter();
         for (int sends = 1; ; sends++)
         {
-            Admission admission = await enter(clientGone);
+            Admission admission = await enter(ask, clientGone);
             if (admission.Lease is not { } admitted)
             {
                 await ApiError.WriteAsync(context.Response, admission.Refusal!);

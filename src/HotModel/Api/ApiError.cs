@@ -51,9 +51,11 @@ internal static class ApiError
     }
 
     /// <summary>A request that was not let in.</summary>
-    public static Task WriteAsync(HttpResponse response, Refusal refusal) => WriteAsync(
-        response, StatusCodes.Status503ServiceUnavailable, Unavailable, Code(refusal.Kind), refusal.Message,
-        refusal.RetryAfter);
+    public static Task WriteAsync(HttpResponse response, Refusal refusal) =>
+        refusal.Kind is RefusalKind.OtherModel or RefusalKind.Pinned
+            ? WriteAsync(response, StatusCodes.Status409Conflict, InvalidRequest, Code(refusal.Kind), refusal.Message)
+            : WriteAsync(response, StatusCodes.Status503ServiceUnavailable, Unavailable, Code(refusal.Kind), refusal.Message,
+                refusal.RetryAfter);
 
     /// <summary>A request that was let in and has no answer.</summary>
     public static Task WriteAsync(HttpResponse response, ForwardError error) => error.Culprit == Culprit.Switch

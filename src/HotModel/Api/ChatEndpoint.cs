@@ -18,10 +18,13 @@ internal sealed class ChatEndpoint(
     PrefillAhead? prefill,
     TimeProvider time)
 {
+    private readonly RequestAsks asks = new(config);
+
     public Task HandleAsync(HttpContext context) => admissions.ServeAsync(context, async () =>
     {
-        if (await ReadAsync(context) is { } request)
-            await AnswerAsync(context, request);
+        if (await ReadAsync(context) is { } request
+            && await asks.ReadAsync(context, request.Model, maySwitch: true) is { } ask)
+            await AnswerAsync(context, request, ask);
     });
 
     /// <summary>Null where the request was refused and the client has been told.</summary>
@@ -38,7 +41,7 @@ internal sealed class ChatEndpoint(
         return request;
     }
 
-    private async Task AnswerAsync(HttpContext context, ChatRequest request)
+    private async Task AnswerAsync(HttpContext context, ChatRequest request, RequestAsk ask)
     {
         HttpResponse response = context.Response;
         CancellationToken clientGone = context.RequestAborted;
@@ -56,16 +59,17 @@ internal sealed class ChatEndpoint(
             return;
         }
         // The turn before the lease: a request that waits for its conversation must not hold up a switch.
-        TimeSpan wait = config.Server.QueueTimeout;
+        TimeSpan wait = ask.Patience ?? config.Server.QueueTimeout;
         using Turn? turn = await conversations.BeginAsync(sessionId, request.Messages, wait, clientGone);
         if (turn is null)
         {
             await ApiError.WriteAsync(response, StatusCodes.Status409Conflict, ApiError.InvalidRequest, "session_busy",
                 $"Another request of this session is still being answered after {wait.TotalSeconds:0.#} s "
-                + "(server.queue_timeout_seconds).", TimeSpan.FromSeconds(1));
+                + (ask.Patience is null ? "(server.queue_timeout_seconds)." : "(the request's Prefer: wait)."),
+                TimeSpan.FromSeconds(1));
             return;
         }
-        await admissions.SendAsync(context, (lease, scope) => SendAsync(context, request, turn, lease, scope));
+        await admissions.SendAsync(context, ask, (lease, scope) => SendAsync(context, request, turn, lease, scope));
     }
 
     /// <summary>Null: the client has been answered. Else it has not been sent anything yet.</summary>

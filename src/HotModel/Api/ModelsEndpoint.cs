@@ -1,18 +1,18 @@
 using System.Buffers;
 using System.Text.Json;
+using HotModel.Configuration;
 
 namespace HotModel.Api;
 
 /// <summary>GET /v1/models and /v1/models/{id}: what can be switched to, by its configured name.</summary>
-/// <param name="models">The configured names.</param>
+/// <param name="models">By configured name.</param>
 /// <param name="activeModel">The one of them that is active.</param>
 /// <param name="started">When hotmodel started: "created" of all of them, which clients want to be there.</param>
-internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> activeModel, DateTimeOffset started)
+internal sealed class ModelsEndpoint(
+    IReadOnlyDictionary<string, ModelConfig> models, Func<string?> activeModel, DateTimeOffset started)
 {
-    /// <summary>The name of whichever model answers.</summary>
-    private const string Active = "active";
-
-    private readonly string[] names = [.. models.Order(StringComparer.Ordinal)];
+    private readonly ModelNames names = new(models);
+    private readonly ModelConfig[] sorted = [.. models.Values.OrderBy(model => model.Name, StringComparer.Ordinal)];
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -30,8 +30,8 @@ internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> a
         json.WriteStartObject();
         json.WriteString("object"u8, "list"u8);
         json.WriteStartArray("data"u8);
-        foreach (string name in names)
-            WriteModel(json, name);
+        foreach (ModelConfig model in sorted)
+            WriteModel(json, model);
         json.WriteEndArray();
         json.WriteEndObject();
     });
@@ -41,26 +41,31 @@ internal sealed class ModelsEndpoint(IEnumerable<string> models, Func<string?> a
         string id = context.Request.RouteValues["id"] as string ?? "";
         if (id.Length == 0)
             return ListAsync(context);
-        if (names.Contains(id, StringComparer.Ordinal))
-            return WriteAsync(context, json => WriteModel(json, id));
-        if (id != Active)
+        if (!names.TryResolve(id, out string? named))
         {
             return ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "model_not_found",
-                $"There is no model \"{id}\". Configured are: {string.Join(", ", names)}.");
+                names.Unknown(id));
         }
-        return activeModel() is { } active
-            ? WriteAsync(context, json => WriteModel(json, active))
+        return (named ?? activeModel()) is { } name
+            ? WriteAsync(context, json => WriteModel(json, models[name]))
             : ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "no_active_model",
                 "No model is active. POST /admin/switch makes one active.");
     }
 
-    private void WriteModel(Utf8JsonWriter json, string name)
+    private void WriteModel(Utf8JsonWriter json, ModelConfig model)
     {
         json.WriteStartObject();
-        json.WriteString("id"u8, name);
+        json.WriteString("id"u8, model.Name);
         json.WriteString("object"u8, "model"u8);
         json.WriteNumber("created"u8, started.ToUnixTimeSeconds());
         json.WriteString("owned_by"u8, "hotmodel"u8);
+        if (model.Aliases.Count > 0)
+        {
+            json.WriteStartArray("aliases"u8);
+            foreach (string alias in model.Aliases)
+                json.WriteStringValue(alias);
+            json.WriteEndArray();
+        }
         json.WriteEndObject();
     }
 

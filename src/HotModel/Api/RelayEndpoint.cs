@@ -9,6 +9,7 @@ internal sealed class RelayEndpoint(
     HotModelConfig config, Admissions admissions, RelayExchange exchange, WarmReturn? warm = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
+    private readonly RequestAsks asks = new(config);
 
     /// <param name="context">The client's request.</param>
     /// <param name="route">The row of the table.</param>
@@ -23,7 +24,9 @@ internal sealed class RelayEndpoint(
             body = read;
         }
         var request = new RelayedRequest(route, path[1..], context.Request, body, preset);
-        await admissions.SendAsync(context, async (lease, scope) =>
+        if (await asks.ReadAsync(context, request.Model, maySwitch: !route.IsLook) is not { } ask)
+            return;
+        await admissions.SendAsync(context, ask, async (lease, scope) =>
         {
             if (route.ChangesModel)
                 warm?.Forget(lease.Upstream);

@@ -38,4 +38,6 @@ internal sealed record RelayedRoute(string Method, string Path)
 
     public IEnumerable<string> Paths => Aliases.Prepend(Path);
     public bool HasBody => Method == HttpMethods.Post;
+    /// <summary>Never makes a model come or go: it reads something, or is about an answer that runs.</summary>
+    public bool IsLook { get; init; } = Method == HttpMethods.Get;
 }

@@ -46,6 +46,11 @@ internal sealed class ConfigBuilder(
         DuringSwitch = section.Choice<DuringSwitch>("during_switch"),
         QueueLimit = section.Whole("queue_limit"),
         QueueTimeout = section.Seconds("queue_timeout_seconds"),
+        QueueMaxWait = section.Seconds("queue_max_wait_seconds"),
+        QueueLimitPerModel = section.Whole("queue_limit_per_model"),
+        SwitchOnRequest = section.Choice<SwitchOnRequest>("switch_on_request"),
+        MinResidency = section.SecondsOrNull("min_residency_seconds"),
+        BackgroundRequests = section.Choice<BackgroundRequests>("background_requests"),
         LoadTimeout = section.Seconds("load_timeout_seconds"),
         StopTimeout = section.Seconds("stop_timeout_seconds"),
         MaxBodyBytes = (long)section.Whole("max_body_mb") * MegabyteBytes,
@@ -107,6 +112,9 @@ internal sealed class ConfigBuilder(
         return new ModelConfig
         {
             Name = name,
+            Aliases = section.Texts("aliases"),
+            IdleUnload = section.SecondsOrNull("idle_unload_seconds"),
+            Pin = section.Flag("pin"),
             Path = Absolute(section.Text("path")),
             RouterId = section.TextOrNull("router_id") ?? name,
             Port = isProcess ? section.WholeOrNull("port") : null,

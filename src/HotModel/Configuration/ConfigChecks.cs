@@ -18,6 +18,7 @@ internal static class ConfigChecks
         var isProcess = values["llama"].Text("backend_mode") == "process";
         foreach (var (name, model) in values.Models)
             CheckModel(name, model, isProcess, errors);
+        CheckAliases(values, errors);
         if (!isProcess)
             CheckRouterIds(values, errors);
     }
@@ -62,12 +63,36 @@ internal static class ConfigChecks
             errors.Add(model.Origin.Error(
                 $"{title}: a model's name may not be empty, begin or end with a space, or hold control characters"));
         }
+        if (name == ModelNames.Active)
+        {
+            errors.Add(model.Origin.Error(
+                $"{title}: \"{ModelNames.Active}\" in a request means whichever model answers; give the model another name"));
+        }
         if (model.IsMissing("path"))
             errors.Add(model.Origin.Error($"{title}: path is missing; give the GGUF file"));
         if (isProcess && model.IsMissing("port"))
         {
             errors.Add(model.Origin.Error(
                 $"{title}: port is missing; backend_mode = \"process\" needs one, from 1 to 65535, for each model"));
+        }
+    }
+
+    /// <summary>A name in a request means one model.</summary>
+    private static void CheckAliases(ConfigValues values, List<ConfigError> errors)
+    {
+        var owners = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, model) in values.Models)
+        {
+            foreach (var alias in model.Texts("aliases"))
+            {
+                var problem = alias.Length == 0 ? "a name may not be empty"
+                    : alias == ModelNames.Active ? "means whichever model answers"
+                    : values.Models.ContainsKey(alias) ? "is the name of a model"
+                    : !owners.TryAdd(alias, name) ? $"is already an alias of [models.{TomlText.Key(owners[alias])}]"
+                    : null;
+                if (problem is not null)
+                    errors.Add(model.OriginOf("aliases").Error($"aliases: {TomlText.Quote(alias)}: {problem}"));
+            }
         }
     }
 

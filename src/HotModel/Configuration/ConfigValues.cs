@@ -34,6 +34,8 @@ internal sealed class ConfigSection(string section, ConfigOrigin origin)
     public long? LongOrNull(string key) => (long?)Get(key);
     public double Number(string key) => (double)Required(key);
     public TimeSpan Seconds(string key) => TimeSpan.FromSeconds(Number(key));
+
+    public TimeSpan? SecondsOrNull(string key) => IsMissing(key) ? null : Seconds(key);
     public string Text(string key) => (string)Required(key);
     public string? TextOrNull(string key) => (string?)Get(key);
     public IReadOnlyList<string> Texts(string key) => (string[])Required(key);

@@ -19,7 +19,15 @@ internal sealed record HotModelConfig
 
 internal enum DuringSwitch { Wait, Reject }
 
-internal enum SwitchOnRequest { Switch, Active, Reject }
+/// <summary>What becomes of a request that names another model than the active one.</summary>
+internal enum SwitchOnRequest
+{
+    /// <summary>It waits, and gets that model.</summary>
+    Switch,
+    /// <summary>The active model answers it.</summary>
+    Active,
+    Reject,
+}
 
 internal enum BackgroundRequests { Wait, Refuse }
 
@@ -41,11 +49,14 @@ internal sealed record ServerConfig
     /// <summary>Requests that may wait at once for a model.</summary>
     public required int QueueLimit { get; init; }
     public required TimeSpan QueueTimeout { get; init; }
-    public TimeSpan QueueMaxWait { get; init; } = TimeSpan.FromSeconds(60);
-    public int QueueLimitPerModel { get; init; } = 32;
-    public SwitchOnRequest SwitchOnRequest { get; init; }
-    public TimeSpan? MinResidency { get; init; }
-    public BackgroundRequests BackgroundRequests { get; init; }
+    /// <summary>No request waits longer than this behind requests that came later.</summary>
+    public required TimeSpan QueueMaxWait { get; init; }
+    /// <summary>Requests that may wait at once for one model that they name.</summary>
+    public required int QueueLimitPerModel { get; init; }
+    public required SwitchOnRequest SwitchOnRequest { get; init; }
+    /// <summary>How long an unused model is kept while others wait; null: as long as going there and back takes.</summary>
+    public required TimeSpan? MinResidency { get; init; }
+    public required BackgroundRequests BackgroundRequests { get; init; }
     public required TimeSpan LoadTimeout { get; init; }
     /// <summary>How long a graceful stop waits for running answers.</summary>
     public required TimeSpan StopTimeout { get; init; }
@@ -125,9 +136,13 @@ internal sealed record RouterConfig
 
 internal sealed record ModelConfig
 {
-    public TimeSpan? IdleUnload { get; init; }
-    public bool Pin { get; init; }
     public required string Name { get; init; }
+    /// <summary>Other names for it in requests.</summary>
+    public required IReadOnlyList<string> Aliases { get; init; }
+    /// <summary>Unused for so long it is unloaded; null: never.</summary>
+    public required TimeSpan? IdleUnload { get; init; }
+    /// <summary>Once loaded it leaves only for an explicit switch.</summary>
+    public required bool Pin { get; init; }
     public required string Path { get; init; }
     /// <summary>The id under which llama-server's router knows the model.</summary>
     public required string RouterId { get; init; }

@@ -11,6 +11,9 @@ internal sealed record FormBody
     public required int FirstPart { get; init; }
     /// <summary>The values of all fields "model".</summary>
     public required IReadOnlyList<Extent> ModelValues { get; init; }
+    /// <summary>The last of them, as of members with one name in JSON.</summary>
+    public string? ModelName => ModelValues is [.., var last]
+        ? Encoding.UTF8.GetString(Body.Span[last.Start..last.End]) : null;
 
     /// <summary>Null where it is no such form: llama-server says best what is wrong with it.</summary>
     public static FormBody? Read(ReadOnlyMemory<byte> body, string contentType)

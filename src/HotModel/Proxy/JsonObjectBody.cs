@@ -18,6 +18,9 @@ internal sealed record JsonObjectBody
     public required int Inside { get; init; }
     public required int MemberCount { get; init; }
     public required JsonMember? Model { get; init; }
+    /// <summary>Null where it is no text.</summary>
+    public string? ModelName => Model is { Type: JsonTokenType.String } named
+        ? JsonText.Unquote(Body.Span[named.Value.Start..named.Value.End]) : null;
     /// <summary>The one that carries the instructions.</summary>
     public required JsonMember? Prompt { get; init; }
     /// <summary>How many members have its name.</summary>

@@ -14,6 +14,21 @@ internal static class JsonText
         (byte)'"',
     ];
 
+    /// <summary>The text of a JSON string, quotes included. Null where it has an unpaired surrogate.</summary>
+    public static string? Unquote(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            reader.Read();
+            return reader.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Whether every parser takes it: one unpaired surrogate that is stored would spoil its session.</summary>
     public static bool IsSound(ReadOnlySpan<byte> json)
     {

@@ -35,14 +35,23 @@ internal sealed class RelayedRequest
         {
             json = JsonObjectBody.Read(body, PresetPrompt.MemberOf(route.Preset));
             prompt = json is null ? null : preset.Edit(route.Preset, json);
+            Model = json?.ModelName;
         }
         else if (route.Model == ModelPlace.FormField)
         {
             form = FormBody.Read(body, contentType!);
+            Model = form?.ModelName;
+        }
+        else
+        {
+            Model = request.Query["model"].LastOrDefault();
         }
     }
 
     public RelayedRoute Route { get; }
+
+    /// <summary>The name in it; null: none, or something that is no text.</summary>
+    public string? Model { get; }
 
     /// <summary>With the model's id; all other bytes are the client's.</summary>
     public OutgoingRequest For(Upstream upstream)

@@ -53,10 +53,17 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             if (RetryAfter(s, model, now) > TimeSpan.Zero)
                 return RefuseFailed(s, e.Id, model, now);
         }
+        var patience = e.Patience ?? rules.Patience;
+        if (patience <= TimeSpan.Zero)
+        {
+            // No model is loaded for who does not wait for it.
+            if (OpenModel(s) is not { } open || (e.Model ?? open) != open)
+                return Refuse(s, e.Id, ScheduleRefusal.TimedOut);
+            patience = TimeSpan.FromTicks(1);
+        }
         return s with
         {
-            Waiting = s.Waiting.Add(e.Id,
-                new WaitingRequest(e.Model, e.Intent, now, now + (e.Patience ?? rules.Patience))),
+            Waiting = s.Waiting.Add(e.Id, new WaitingRequest(e.Model, e.Intent, now, now + patience)),
         };
     }
 

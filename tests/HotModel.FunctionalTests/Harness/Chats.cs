@@ -10,7 +10,7 @@ internal static class Chats
     /// <summary>Temperature 0 and a seed: the same prompt has the same answer.</summary>
     public static JsonObject Request(int maxTokens, params JsonObject[] messages) => new()
     {
-        ["model"] = "any",
+        ["model"] = "active",
         ["messages"] = new JsonArray([.. messages]),
         ["max_tokens"] = maxTokens,
         ["temperature"] = 0,

@@ -43,7 +43,7 @@ internal sealed class RawClient : IDisposable
     public static JsonObject Chat(string script, string text = "hello") => new()
     {
         ["script"] = script,
-        ["model"] = "any",
+        ["model"] = "active",
         ["stream"] = true,
         ["messages"] = new JsonArray(Chats.Message("user", text)),
     };

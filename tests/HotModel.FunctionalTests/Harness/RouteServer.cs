@@ -63,7 +63,7 @@ public sealed class RouteServer : IAsyncLifetime
     {
         await UseAsync(name);
         var own = await SameAsync(
-            example.Method, example.Path, example.BytesFor(name), example.BytesFor("gpt-4.1"), "application/json");
+            example.Method, example.Path, example.BytesFor(name), example.BytesFor("active"), "application/json");
         Assert.True(own.Status == 200, own.Text);
         Assert.Contains(example.Shows, own.Text);
         return own;

@@ -18,7 +18,7 @@ public class ChatEndpointTests
     private const string Hello = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"}}]}\n\n";
     private const string Finish = "data: {\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"delta\":{}}]}\n\n";
     private const string Done = "data: [DONE]\n\n";
-    private const string StreamBody = """{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}],"session_id":"s"}""";
+    private const string StreamBody = """{"model":"active","stream":true,"messages":[{"role":"user","content":"hi"}],"session_id":"s"}""";
     private const string JsonBody = """{"messages":[{"role":"user","content":"hi"}],"session_id":"s","top_k":3}""";
     private const string JsonAnswer =
         """{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"}}],"id":"x"} """;
@@ -139,7 +139,7 @@ public class ChatEndpointTests
 
         using HttpResponseMessage first = await host.PostAsync(JsonBody);
         using HttpResponseMessage second = await host.PostAsync(
-            """{"messages":[{"role":"user","content":"more"}],"model":"x"}""", headers: [("X-HotModel-Session", "s"),
+            """{"messages":[{"role":"user","content":"more"}],"model":"active"}""", headers: [("X-HotModel-Session", "s"),
             ("X-Conversation-Id", "c"), ("Authorization", "Bearer client"), ("Cookie", "a=b"), ("traceparent", "00-1-1-01")]);
 
         Assert.Equal("""{"model":"upstream-id","messages":[{"role":"user","content":"hi"}],"top_k":3}""", host.Forwarded[0]);

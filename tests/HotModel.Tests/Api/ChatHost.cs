@@ -47,6 +47,8 @@ internal sealed class ChatHost : IAsyncDisposable
     /// <summary>One of the leases came back with the proof that the model works.</summary>
     public bool Answered { get; private set; }
     public int Leases => Volatile.Read(ref leases);
+    /// <summary>What was asked of the gate.</summary>
+    public List<RequestAsk> Asks { get; } = [];
     /// <summary>Bodies that the upstream got.</summary>
     public List<string> Forwarded { get; } = [];
     public List<byte[]> ForwardedBytes { get; } = [];
@@ -156,8 +158,10 @@ internal sealed class ChatHost : IAsyncDisposable
         Assert.Equal(0, Leases);
     }
 
-    private ValueTask<Admission> EnterAsync(CancellationToken cancel)
+    private ValueTask<Admission> EnterAsync(RequestAsk ask, CancellationToken cancel)
     {
+        lock (Asks)
+            Asks.Add(ask);
         if (Refusal is not null)
             return new(new Admission(null, Refusal));
         OnEntering?.Invoke(entered++);

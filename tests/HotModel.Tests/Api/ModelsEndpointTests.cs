@@ -11,7 +11,7 @@ public class ModelsEndpointTests
     private static async Task<(WebApplication App, HttpClient Client)> ServeAsync(string? active)
     {
         WebApplication app = await ChatHost.ServeAsync(
-            app => new ModelsEndpoint(["b", "a/x:Q8", "B"], () => active, Started).Map(app));
+            app => new ModelsEndpoint(TestConfig.Create("b", "a/x:Q8", "B").Models, () => active, Started).Map(app));
         return (app, new HttpClient { BaseAddress = ChatHost.AddressOf(app) });
     }
 

@@ -167,14 +167,14 @@ public class RelayEndpointTests
         using var form = new MultipartFormDataContent("x y")
         {
             { new ByteArrayContent([0, 255, 13, 10]), "file", "a.wav" },
-            { new StringContent("whisper-1"), "model" },
+            { new StringContent("active"), "model" },
         };
         string sent = Encoding.Latin1.GetString(await form.ReadAsByteArrayAsync());
 
         (await host.SendAsync(HttpMethod.Post, "/v1/audio/transcriptions", form)).Dispose();
 
         Assert.Equal(
-            sent.Replace("whisper-1", "upstream-id", StringComparison.Ordinal),
+            sent.Replace("active", "upstream-id", StringComparison.Ordinal),
             Encoding.Latin1.GetString(host.ForwardedBytes.Single()));
         Assert.Equal("multipart/form-data; boundary=\"x y\"", host.ForwardedHeaders["Content-Type"]);
     }

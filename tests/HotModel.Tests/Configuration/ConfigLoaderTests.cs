@@ -218,6 +218,13 @@ public sealed class ConfigLoaderTests : IDisposable
         + "backend_mode = \"process\" needs one, from 1 to 65535, for each model")]
     [InlineData(Model + "[models.b]\npath = 'b'\nrouter_id = 'a'\n",
         "hotmodel.toml:5:1: router_id: \"a\" is already that of [models.a]")]
+    [InlineData("[models.active]\npath = 'x'\n", "hotmodel.toml:1:9: [models.active]: \"active\" in a request means "
+        + "whichever model answers; give the model another name")]
+    [InlineData(Model + "aliases = ['b']\n[models.b]\npath = 'b'\n",
+        "hotmodel.toml:3:1: aliases: \"b\": is the name of a model")]
+    [InlineData(Model + "aliases = ['x', 'x']\n", "hotmodel.toml:3:1: aliases: \"x\": is already an alias of [models.a]")]
+    [InlineData(Model + "aliases = ['']\n", "hotmodel.toml:3:1: aliases: \"\": a name may not be empty")]
+    [InlineData(Model + "aliases = ['active']\n", "hotmodel.toml:3:1: aliases: \"active\": means whichever model answers")]
     [InlineData("[router]\nextra_args = ['--port', '1']\n" + Model, "hotmodel.toml:2:1: extra_args: \"--port\" is "
         + "HotModel's own to set; use the key of that name, or leave it out")]
     [InlineData("[router]\nmodels_preset = 'no.ini'\n" + Model, "hotmodel.toml:2:1: models_preset: there is no file "

@@ -24,6 +24,9 @@ internal static class LlamaServer
     public static ModelConfig Model(string id, string? path = null, int? port = null) => new()
     {
         Name = id,
+        Aliases = [],
+        IdleUnload = null,
+        Pin = false,
         Path = path ?? ModelA,
         RouterId = id,
         Port = port,

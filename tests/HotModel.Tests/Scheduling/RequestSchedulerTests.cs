@@ -354,6 +354,19 @@ public class RequestSchedulerTests
     }
 
     [Fact]
+    public void Who_does_not_want_to_wait_at_all_has_no_model_loaded()
+    {
+        var s = Loaded();
+        Pass(s, 30);
+        SimulatedFate Hurried(string? model) =>
+            s.Arrive(new SimulatedRequest(s.Now, model, Seconds(1)) { Patience = TimeSpan.Zero });
+        Assert.Equal(ScheduleRefusal.TimedOut, Hurried("b").Refusal);
+        Assert.Equal("a", s.State.Loaded);
+        Waited(0, Hurried("a"));
+        Waited(0, Hurried(null));
+    }
+
+    [Fact]
     public void Model_that_did_not_load_is_not_tried_again_at_once()
     {
         var s = Loaded(rules: Rules with { Residency = TimeSpan.Zero }, broken: "b");

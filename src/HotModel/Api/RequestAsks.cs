@@ -1,0 +1,49 @@
+using HotModel.Configuration;
+using HotModel.Scheduling;
+using HotModel.Switching;
+
+namespace HotModel.Api;
+
+/// <summary>What a request wants of the gate: by the model that it names and by its headers.</summary>
+internal sealed class RequestAsks(HotModelConfig config)
+{
+    private const string IntentHeader = "X-HotModel-Intent";
+
+    private readonly ModelNames names = new(config.Models);
+
+    /// <summary>Null where the request was refused and the client has been told.</summary>
+    /// <param name="context">The client's request.</param>
+    /// <param name="model">The name in it; null: none.</param>
+    /// <param name="maySwitch">False: a look, which has no side effect.</param>
+    public async ValueTask<RequestAsk?> ReadAsync(HttpContext context, string? model, bool maySwitch)
+    {
+        if (IntentOf(context.Request) is not { } intent)
+        {
+            await ApiError.WriteAsync(context.Response, StatusCodes.Status400BadRequest, ApiError.InvalidRequest,
+                "invalid_intent", $"{IntentHeader} must be \"background\" or \"interactive\".");
+            return null;
+        }
+        string? named = null;
+        if (config.Server.SwitchOnRequest != SwitchOnRequest.Active && !names.TryResolve(model, out named))
+        {
+            await ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound,
+                "model_not_found", names.Unknown(model!));
+            return null;
+        }
+        TimeSpan? wait = PreferHeader.Wait(context.Request.Headers["Prefer"]);
+        return new RequestAsk
+        {
+            Model = named,
+            Intent = intent,
+            Patience = wait < config.Server.QueueTimeout ? wait : null,
+            MaySwitch = maySwitch,
+        };
+    }
+
+    private static RequestIntent? IntentOf(HttpRequest request) => request.Headers[IntentHeader].ToString() switch
+    {
+        "" or "interactive" => RequestIntent.Normal,
+        "background" => RequestIntent.Background,
+        _ => null,
+    };
+}
