@@ -17,7 +17,7 @@ internal sealed record ClientResult(
 /// <summary>Asks for one model, again and again.</summary>
 internal sealed class Client(HttpClient http, string url, ClientPlan plan, int seed)
 {
-    private const int AnswerTokens = 16;
+    private const int AnswerTokens = 8;
 
     private readonly Random random = new(seed);
     private readonly List<TimeSpan> waits = [];

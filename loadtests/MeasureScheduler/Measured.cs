@@ -8,7 +8,9 @@ internal sealed record Measured(IReadOnlyList<ClientResult> Clients, int Switche
 {
     private readonly double[] waits = [.. Clients.SelectMany(c => c.AllWaits).Select(w => w.TotalSeconds).Order()];
 
+    public int Answers => Clients.Sum(c => c.Answered);
     public int Fewest => Clients.Min(c => c.Answered);
+    public double SwitchesPerAnswer => Switches / Math.Max(1.0, Answers);
     public int Failed => Clients.Sum(c => c.Failed);
 
     /// <summary>Seconds; waits that had no end yet when time was up count as long as they had lasted.</summary>
@@ -28,6 +30,6 @@ internal sealed record Measured(IReadOnlyList<ClientResult> Clients, int Switche
     }
 
     public string Row(string side) => string.Create(CultureInfo.InvariantCulture,
-        $"| {side} | {Clients.Sum(c => c.Answered)} | {Fewest} | {Wait(0.5):0.00} | {Wait(0.99):0.0} | {waits[^1]:0.0} "
-        + $"| {Switches} | {Failed} |");
+        $"| {side} | {Answers} | {Fewest} | {Wait(0.5):0.00} | {Wait(0.99):0.0} | {waits[^1]:0.0} "
+        + $"| {Switches} | {SwitchesPerAnswer * 100:0.0} | {Failed} |");
 }
