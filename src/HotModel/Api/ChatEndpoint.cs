@@ -57,7 +57,13 @@ internal sealed class ChatEndpoint(
         }
         // The turn before the lease: a request that waits for its conversation must not hold up a switch.
         TimeSpan wait = config.Server.QueueTimeout;
-        using Turn? turn = await conversations.BeginAsync(sessionId, request.Messages, wait, clientGone);
+        await using WaitingStream? waiting = request.Stream
+            ? WaitingStream.For(context, ErrorShape.OpenAi, config.Server.WaitComment, time) : null;
+        waiting?.Session = sessionId;
+        ValueTask<Turn?> beginning = conversations.BeginAsync(sessionId, request.Messages, wait, clientGone);
+        if (!beginning.IsCompleted)
+            waiting?.Begin(static () => WaitStatus.OfConversation);
+        using Turn? turn = await beginning;
         if (turn is null)
         {
             await ApiError.WriteAsync(response, StatusCodes.Status409Conflict, ApiError.InvalidRequest, "session_busy",
@@ -65,6 +71,7 @@ internal sealed class ChatEndpoint(
                 + "(server.queue_timeout_seconds).", TimeSpan.FromSeconds(1));
             return;
         }
+        waiting?.Session = turn.SessionId;
         await admissions.SendAsync(context, (lease, scope) => SendAsync(context, request, turn, lease, scope));
     }
 

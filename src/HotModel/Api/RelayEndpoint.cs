@@ -6,7 +6,7 @@ namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
-    HotModelConfig config, Admissions admissions, RelayExchange exchange, WarmReturn? warm = null)
+    HotModelConfig config, Admissions admissions, RelayExchange exchange, TimeProvider time, WarmReturn? warm = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
 
@@ -23,6 +23,8 @@ internal sealed class RelayEndpoint(
             body = read;
         }
         var request = new RelayedRequest(route, path[1..], context.Request, body, preset);
+        await using WaitingStream? waiting = request.AsksForStream
+            ? WaitingStream.For(context, route.Errors, config.Server.WaitComment, time) : null;
         await admissions.SendAsync(context, async (lease, scope) =>
         {
             if (route.ChangesModel)

@@ -18,6 +18,8 @@ internal sealed record JsonObjectBody
     public required int Inside { get; init; }
     public required int MemberCount { get; init; }
     public required JsonMember? Model { get; init; }
+    /// <summary>A stream of events is asked for.</summary>
+    public required bool Stream { get; init; }
     /// <summary>The one that carries the instructions.</summary>
     public required JsonMember? Prompt { get; init; }
     /// <summary>How many members have its name.</summary>
@@ -45,6 +47,7 @@ internal sealed record JsonObjectBody
             int count = 0;
             JsonMember? modelMember = null;
             JsonMember? promptMember = null;
+            bool stream = false;
             int promptCount = 0;
             var promptProperties = new List<Extent>();
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -65,6 +68,9 @@ internal sealed record JsonObjectBody
                 }
                 else
                 {
+                    bool isStream = reader.ValueTextEquals("stream"u8);
+                    reader.Read();
+                    stream = isStream ? reader.TokenType == JsonTokenType.True : stream;
                     reader.Skip();
                 }
             }
@@ -76,6 +82,7 @@ internal sealed record JsonObjectBody
                 Inside = inside,
                 MemberCount = count,
                 Model = modelMember,
+                Stream = stream,
                 Prompt = promptMember,
                 PromptCount = promptCount,
                 PromptProperties = promptProperties,

@@ -44,6 +44,9 @@ internal sealed class RelayedRequest
 
     public RelayedRoute Route { get; }
 
+    /// <summary>The client reads events.</summary>
+    public bool AsksForStream => Route.MayStream && json is { Stream: true };
+
     /// <summary>With the model's id; all other bytes are the client's.</summary>
     public OutgoingRequest For(Upstream upstream)
     {

@@ -44,6 +44,8 @@ internal sealed class RequestWaiter
     private readonly TaskCompletionSource<Admission> admission = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Task<Admission> Admission => admission.Task;
+    /// <summary>Called once, when the request is not let in at once.</summary>
+    public Action<RequestWaiter>? OnQueued { get; init; }
     /// <summary>Runs while the request is queued.</summary>
     public ITimer? Patience { get; set; }
 

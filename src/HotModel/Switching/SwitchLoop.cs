@@ -78,10 +78,12 @@ internal sealed partial class SwitchLoop
     public bool BackendIsRunning => operations.BackendIsRunning;
 
     /// <summary>Returns once the request may be sent, or may not.</summary>
+    /// <param name="onQueued">Called on the loop's thread if the request has to wait; must not block.</param>
+    /// <param name="cancel">The client has gone.</param>
     /// <exception cref="OperationCanceledException">The client has gone; no lease is held.</exception>
-    public async ValueTask<Admission> EnterAsync(CancellationToken cancel)
+    public async ValueTask<Admission> EnterAsync(Action<RequestWaiter>? onQueued, CancellationToken cancel)
     {
-        var waiter = new RequestWaiter();
+        var waiter = new RequestWaiter { OnQueued = onQueued };
         if (!inputs.Writer.TryWrite(new LoopInput.Arrived(waiter)))
             waiter.Refuse(RefusalKind.Stopping, "hotmodel is stopping.", null);
         using var leaving = cancel.UnsafeRegister(
@@ -261,6 +263,7 @@ internal sealed partial class SwitchLoop
                 queue.AddLast(waiter!);
                 waiter!.Patience = time.CreateTimer(
                     _ => Post(new LoopInput.Left(waiter, true)), null, server.QueueTimeout, Timeout.InfiniteTimeSpan);
+                waiter.OnQueued?.Invoke(waiter);
                 break;
             case SwitchEffectKind.Refuse:
                 Refuse(waiter!, effect.Refusal);

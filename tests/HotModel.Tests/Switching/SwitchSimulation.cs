@@ -84,7 +84,7 @@ internal sealed class SwitchSimulation
     {
         private readonly CancellationTokenSource leaving = new();
 
-        public Client(SwitchLoop loop) => Entering = loop.EnterAsync(leaving.Token).AsTask();
+        public Client(SwitchLoop loop) => Entering = loop.EnterAsync(null, leaving.Token).AsTask();
 
         public Task<Admission> Entering { get; }
         public bool Done { get; private set; }

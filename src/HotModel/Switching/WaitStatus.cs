@@ -1,0 +1,26 @@
+namespace HotModel.Switching;
+
+/// <summary>What a client that waits is told. For display: it is old when it is read.</summary>
+/// <param name="State">The loop's phase, or what else is waited for.</param>
+/// <param name="Model">The model that the request waits for, where that is known.</param>
+/// <param name="Percent">How much of it is loaded, where that is known.</param>
+/// <param name="Position">Its place in line, 1 being the next, where that is known.</param>
+internal sealed record WaitStatus(string State, string? Model = null, int? Percent = null, int? Position = null)
+{
+    /// <summary>An earlier request of the same conversation is still being answered.</summary>
+    public static readonly WaitStatus OfConversation = new("conversation");
+
+    /// <summary>Of a request that waits for whatever model comes.</summary>
+    public static WaitStatus Of(SwitchStatus status, ProgressNews? progress)
+    {
+        var model = status.GoalModel ?? status.ActiveModel;
+        // The last word of an earlier load may come after the next one has begun.
+        int? percent = status.Phase == "loading" && progress is not null && progress.Model == model
+            ? (int)(Math.Clamp(progress.Fraction, 0, 1) * 100)
+            : null;
+        return new WaitStatus(status.Phase, model, percent);
+    }
+
+    /// <summary>Of a request that has been let in and whose answer has not begun.</summary>
+    public static WaitStatus Admitted(string model) => new("ready", model);
+}
