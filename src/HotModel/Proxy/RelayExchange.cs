@@ -118,7 +118,8 @@ internal sealed class RelayExchange(
         HttpReply upstream, byte[] start, bool readsError, CancellationToken cancel)
     {
         long? declared = upstream.ContentLength;
-        long wanted = readsError || ModelGoneReply.MayBe(upstream.Status) ? StartBytes : declared <= StartBytes ? declared.Value : 1;
+        long wanted = readsError || ModelGoneReply.MayBe(upstream.Status) ? StartBytes
+            : declared <= StartBytes ? declared.Value : 1;
         int length = 0;
         while (length < wanted)
         {

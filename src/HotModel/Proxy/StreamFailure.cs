@@ -30,7 +30,8 @@ internal readonly record struct StreamFailure(string Type, string Code, string M
                 || !answer.TryGetProperty("error"u8, out JsonElement error) || error.ValueKind != JsonValueKind.Object
                 || Text(error, "message") is not { } message)
                 return null;
-            return new(Text(error, "type") ?? ApiError.UpstreamFailed, Number(error, "code") ?? Text(error, "code") ?? code, message);
+            return new(
+                Text(error, "type") ?? ApiError.UpstreamFailed, Number(error, "code") ?? Text(error, "code") ?? code, message);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -40,8 +41,10 @@ internal readonly record struct StreamFailure(string Type, string Code, string M
     }
 
     private static string? Number(JsonElement error, string name) =>
-        error.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetRawText() : null;
+        error.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
+            ? value.GetRawText() : null;
 
     private static string? Text(JsonElement error, string name) =>
-        error.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        error.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString() : null;
 }
