@@ -55,8 +55,9 @@ internal sealed class Waiting : IAsyncDisposable
     {
         while (!sending.IsCompleted)
         {
+            // Slowly: a wait has its limit.
             Time.Advance(TimeSpan.FromMilliseconds(10));
-            await Task.Yield();
+            await Task.Delay(1);
         }
         return await sending;
     }

@@ -66,7 +66,7 @@ public class WaitingStreamTests
         Assert.Equal(": hotmodel state=draining model=gr%C3%B6%C3%9Fe%202\n\n", await waiting.CommentAsync(reader, Interval));
         waiting.Release();
 
-        Assert.Equal(Events, await reader.ReadToEndAsync());
+        AssertAnswer(await reader.ReadToEndAsync());
         await waiting.Host.LeaseReturnedAsync();
         Assert.Equal(path == Chat ? 2 : 0, waiting.Host.Stored("s").Length);
         Assert.Equal((1, 1, 0), (waiting.Host.Metrics.Requests, waiting.Host.Metrics.Streams, waiting.Host.Metrics.CutStreams));
@@ -96,7 +96,7 @@ public class WaitingStreamTests
         Assert.Equal(": hotmodel state=ready model=other\n\n", comment);
         hold.SetResult();
 
-        Assert.EndsWith(Events, await reader.ReadToEndAsync(), StringComparison.Ordinal);
+        AssertAnswer(await reader.ReadToEndAsync());
     }
 
     [Theory(Timeout = TimeoutMs)]
@@ -278,7 +278,7 @@ public class WaitingStreamTests
         while (!comment.Contains("beta", StringComparison.Ordinal));
         waiting.Release();
 
-        Assert.EndsWith(Events, await reader.ReadToEndAsync(), StringComparison.Ordinal);
+        AssertAnswer(await reader.ReadToEndAsync());
         Assert.Equal(2, asked);
         Assert.Equal(2, waiting.Host.Stored("s").Length);
     }
@@ -321,7 +321,7 @@ public class WaitingStreamTests
         Assert.Equal(": hotmodel state=conversation\n\n", await waiting.CommentAsync(reader, TimeSpan.Zero));
         hold.SetResult();
 
-        Assert.EndsWith(Events, await reader.ReadToEndAsync(), StringComparison.Ordinal);
+        AssertAnswer(await reader.ReadToEndAsync());
         using HttpResponseMessage earlier = await first;
         Assert.Equal(Events, await earlier.Content.ReadAsStringAsync());
         Assert.Equal(4, waiting.Host.Stored("s").Length);
@@ -414,6 +414,14 @@ public class WaitingStreamTests
     private static readonly Refusal Busy = new(RefusalKind.QueueTimedOut, "Too late.", TimeSpan.FromSeconds(7));
 
     private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>The clock may have moved for one comment more than was read.</summary>
+    private static void AssertAnswer(string rest)
+    {
+        while (rest.StartsWith(": hotmodel state=", StringComparison.Ordinal))
+            rest = rest[(rest.IndexOf("\n\n", StringComparison.Ordinal) + 2)..];
+        Assert.Equal(Events, rest);
+    }
 
     private static string Anthropic(string type) => type switch
     {
