@@ -56,6 +56,23 @@ public sealed partial class WaitingTests
 
     [Theory]
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Path_after_the_wait_is_the_one_that_was_set(string path)
+    {
+        await using var waiting = await StartAsync(path);
+        new UpstreamScript().Send(UpstreamScript.EventStreamHead).Send(UpstreamScript.Chunk(SseAnswer.Filler(0xabc)))
+            .Send("0\r\n\r\n").Save(waiting.HotModel.Setup, "filler");
+        using var connection = await RawClient.ConnectAsync(waiting.HotModel.Setup.Port);
+        await HeadAsync(connection, RawClient.Request("/completion", RawClient.Chat("filler"), headers: "Connection: close"));
+        waiting.Go();
+
+        var wire = Encoding.UTF8.GetString(await connection.ReadToEndAsync());
+        // The web server writes its sizes in small letters, hotmodel in capitals.
+        Assert.Contains(path == RelayPath.Fast ? "\r\nABC\r\ndata: " : "\r\nabc\r\ndata: ", wire, StringComparison.Ordinal);
+        Assert.EndsWith("\r\n0\r\n\r\n", wire, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Failure_after_the_wait_is_one_error_event(string path)
     {
         await using var waiting = await StartAsync(path);

@@ -133,11 +133,11 @@ internal sealed class WaitingStream : IAsyncDisposable
                 return;
             bool isFirst = !hasBegun;
             hasBegun = true;
-            written = WriteAsync(isFirst, status!());
+            written = WriteAsync(isFirst, status!);
         }
     }
 
-    private async Task<FlushResult> WriteAsync(bool isFirst, WaitStatus told)
+    private async Task<FlushResult> WriteAsync(bool isFirst, Func<WaitStatus> told)
     {
         HttpResponse response = context.Response;
         if (isFirst)
@@ -148,7 +148,7 @@ internal sealed class WaitingStream : IAsyncDisposable
                 response.Headers[AnswerHeaders.Session] = Session;
             await response.StartAsync(CancellationToken.None);
         }
-        response.BodyWriter.Write(Encoding.UTF8.GetBytes(Comment(told)));
+        response.BodyWriter.Write(Encoding.UTF8.GetBytes(Comment(told())));
         return await response.BodyWriter.FlushAsync();
     }
 
