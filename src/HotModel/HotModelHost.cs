@@ -80,13 +80,14 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
-        var admissions = new Admissions(loop.EnterAsync, quiet, metrics, time, logs.CreateLogger<Admissions>());
+        var admissions = new Admissions(
+            loop.EnterAsync, loop.WaitStatusOf, quiet, metrics, time,
+            logs.CreateLogger<Admissions>());
         var chat = new ChatEndpoint(
             config, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
         var relay = new RelayEndpoint(config, admissions,
-            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()),
-            warm);
+            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time, warm);
         app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);

@@ -30,6 +30,7 @@ internal static class TestConfig
             StopTimeout = TimeSpan.FromSeconds(20),
             MaxBodyBytes = 64 << 20,
             FastRelay = true,
+            WaitComment = TimeSpan.FromSeconds(5),
             ReadAhead = true,
         },
         Session = new SessionConfig

@@ -144,3 +144,9 @@ export async function is_refused_during_a_switch(base) {
   await assert.rejects(message, (e) => e instanceof Anthropic.InternalServerError && e.status === 503
     && e.error.error.code === 'switching' && Number(e.headers.get('retry-after')) > 0);
 }
+
+export async function throws_when_the_model_does_not_come(base) {
+  const stream = client(base).messages.stream({ model: 'active', messages: ask('hello'), max_tokens: 8 });
+  await assert.rejects(stream.finalMessage(),
+    (e) => e instanceof Anthropic.APIError && /queue_timeout_seconds/.test(e.message));
+}

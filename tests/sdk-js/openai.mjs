@@ -344,3 +344,16 @@ export async function is_refused_during_a_switch_and_tries_again(base) {
   assert.ok(replies[1].at - replies[0].at >= replies[0].after * 1000);
   assert.equal(answer.response.headers.get('x-hotmodel-model'), 'b');
 }
+
+// The libraries' streams begin before there is a model; what is said later must not be lost.
+export async function throws_when_the_model_does_not_come(base) {
+  const chat = await client(base).chat.completions.create({ model: 'active', messages: ask('hello'), stream: true });
+  const told = (e) => e instanceof OpenAI.APIError && /queue_timeout_seconds/.test(e.message);
+  await assert.rejects(chat[Symbol.asyncIterator]().next(), told);
+}
+
+export async function throws_when_the_model_of_a_response_does_not_come(base) {
+  const response = await client(base).responses.create({ model: 'active', input: 'hello', stream: true });
+  const told = (e) => e instanceof OpenAI.APIError && /queue_timeout_seconds/.test(e.message);
+  await assert.rejects(response[Symbol.asyncIterator]().next(), told);
+}

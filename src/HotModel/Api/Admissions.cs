@@ -5,8 +5,15 @@ using HotModel.Switching;
 namespace HotModel.Api;
 
 /// <summary>Lets requests to the model, one lease for each try.</summary>
+/// <param name="enter">Asks the gate, which calls the action if the request has to wait.</param>
+/// <param name="waitStatus">What a request that waits is told.</param>
+/// <param name="quiet">Knows whether anybody is there.</param>
+/// <param name="metrics">Counts.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Of requests without an answer.</param>
 internal sealed class Admissions(
-    Func<RequestAsk, CancellationToken, ValueTask<Admission>> enter, QuietTime quiet, ProxyMetrics metrics, TimeProvider time,
+    Func<RequestAsk, Action<RequestWaiter>?, CancellationToken, ValueTask<Admission>> enter,
+    Func<RequestWaiter, WaitStatus> waitStatus, QuietTime quiet, ProxyMetrics metrics, TimeProvider time,
     ILogger<Admissions> logger)
 {
     /// <summary>A request whose model was lost before it answered is sent once more; it may be what kills it.</summary>
@@ -39,15 +46,18 @@ internal sealed class Admissions(
         CancellationToken clientGone = context.RequestAborted;
         // From now on, not from the admission: what is evaluated ahead after a load must not come before those who wait.
         using RequestStay stay = quiet.Enter();
+        WaitingStream? waiting = WaitingStream.Of(context);
+        Action<RequestWaiter>? onQueued = waiting is null ? null : Teller(waiting);
         for (int sends = 1; ; sends++)
         {
-            Admission admission = await enter(ask, clientGone);
+            Admission admission = await enter(ask, onQueued, clientGone);
             if (admission.Lease is not { } admitted)
             {
                 await ApiError.WriteAsync(context.Response, admission.Refusal!);
                 return;
             }
             using ModelLease lease = admitted;
+            waiting?.Admitted(lease.Model);
             using var scope = new RequestScope(time, clientGone, lease.Aborted);
             if (await send(lease, scope) is not { } error)
                 return;
@@ -61,6 +71,9 @@ internal sealed class Admissions(
             return;
         }
     }
+
+    private Action<RequestWaiter> Teller(WaitingStream waiting) =>
+        waiter => waiting.Begin(() => waitStatus(waiter));
 
     /// <summary>
     /// Whether the model is lost, or was taken by a forced switch, so that the request waits in line for the next one.

@@ -24,6 +24,12 @@ internal static class ApiError
     public static async Task WriteAsync(
         HttpResponse response, int status, string type, string code, string message, TimeSpan? retryAfter = null)
     {
+        // A client that has waited for its stream has the head of it: all that can come is an event.
+        if (WaitingStream.Of(response.HttpContext) is { } waiting && waiting.End())
+        {
+            await waiting.FailAsync(new(type, code, message));
+            return;
+        }
         var body = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(body, ReadableJson.WriterOptions))
         {
@@ -68,7 +74,7 @@ internal static class ApiError
         (context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() ?? RelayedRoutes.At(context.Request.Path))?.Errors
         ?? ErrorShape.OpenAi;
 
-    private static string AnthropicType(string type) => type switch
+    internal static string AnthropicType(string type) => type switch
     {
         Unavailable => "overloaded_error",
         UpstreamFailed or Internal => "api_error",

@@ -60,7 +60,13 @@ internal sealed class ChatEndpoint(
         }
         // The turn before the lease: a request that waits for its conversation must not hold up a switch.
         TimeSpan wait = ask.Patience ?? config.Server.QueueTimeout;
-        using Turn? turn = await conversations.BeginAsync(sessionId, request.Messages, wait, clientGone);
+        await using WaitingStream? waiting = request.Stream
+            ? WaitingStream.For(context, ErrorShape.OpenAi, config.Server.WaitComment, time) : null;
+        waiting?.Session = sessionId;
+        ValueTask<Turn?> beginning = conversations.BeginAsync(sessionId, request.Messages, wait, clientGone);
+        if (!beginning.IsCompleted)
+            waiting?.Begin(static () => WaitStatus.OfConversation);
+        using Turn? turn = await beginning;
         if (turn is null)
         {
             await ApiError.WriteAsync(response, StatusCodes.Status409Conflict, ApiError.InvalidRequest, "session_busy",
@@ -69,6 +75,7 @@ internal sealed class ChatEndpoint(
                 TimeSpan.FromSeconds(1));
             return;
         }
+        waiting?.Session = turn.SessionId;
         await admissions.SendAsync(context, ask, (lease, scope) => SendAsync(context, request, turn, lease, scope));
     }
 

@@ -6,7 +6,7 @@ namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
-    HotModelConfig config, Admissions admissions, RelayExchange exchange, WarmReturn? warm = null)
+    HotModelConfig config, Admissions admissions, RelayExchange exchange, TimeProvider time, WarmReturn? warm = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
     private readonly RequestAsks asks = new(config);
@@ -26,6 +26,8 @@ internal sealed class RelayEndpoint(
         var request = new RelayedRequest(route, path[1..], context.Request, body, preset);
         if (await asks.ReadAsync(context, request.Model, maySwitch: !route.IsLook) is not { } ask)
             return;
+        await using WaitingStream? waiting = request.AsksForStream
+            ? WaitingStream.For(context, route.Errors, config.Server.WaitComment, time) : null;
         await admissions.SendAsync(context, ask, async (lease, scope) =>
         {
             if (route.ChangesModel)

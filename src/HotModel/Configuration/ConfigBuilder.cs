@@ -55,6 +55,7 @@ internal sealed class ConfigBuilder(
         StopTimeout = section.Seconds("stop_timeout_seconds"),
         MaxBodyBytes = (long)section.Whole("max_body_mb") * MegabyteBytes,
         FastRelay = section.Flag("fast_relay"),
+        WaitComment = section.Seconds("wait_comment_seconds"),
         ReadAhead = section.Flag("read_ahead"),
     };
 

@@ -102,6 +102,9 @@ internal static class ConfigSchema
         new("server", "fast_relay", KeyType.Boolean, true,
             "On Linux, relay event streams from socket to socket. Off, and elsewhere: through the web server's buffers.",
             (c, _) => c.Server.FastRelay),
+        new("server", "wait_comment_seconds", KeyType.Number(0.1, MaxSeconds), 5.0,
+            "How often a client that waits for its stream is sent a comment (see scheduling.md).",
+            (c, _) => c.Server.WaitComment.TotalSeconds),
         new("server", "read_ahead", KeyType.Boolean, true,
             "Read the next model's file into memory while answers drain.", (c, _) => c.Server.ReadAhead),
     ];

@@ -63,6 +63,8 @@ internal sealed record ServerConfig
     public required long MaxBodyBytes { get; init; }
     /// <summary>Event streams go from socket to socket where the system allows it.</summary>
     public required bool FastRelay { get; init; }
+    /// <summary>Between two comments in a stream whose answer has not begun.</summary>
+    public required TimeSpan WaitComment { get; init; }
     /// <summary>A switch reads its target into memory while answers drain.</summary>
     public required bool ReadAhead { get; init; }
 }

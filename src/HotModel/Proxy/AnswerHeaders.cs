@@ -9,4 +9,15 @@ internal static class AnswerHeaders
     /// <remarks>Header values are ASCII; a name may be anything.</remarks>
     public static void SetModel(HttpResponse response, string name) => response.Headers[Model] =
         name.AsSpan().ContainsAnyExceptInRange(' ', '~') ? Uri.EscapeDataString(name) : name;
+
+    /// <summary>The same without blanks.</summary>
+    public static string Word(string name) =>
+        name.AsSpan().ContainsAnyExceptInRange('!', '~') ? Uri.EscapeDataString(name) : name;
+
+    /// <summary>An event stream is kept by nobody on its way, nor held back.</summary>
+    public static void SetUnbuffered(HttpResponse response)
+    {
+        response.Headers.CacheControl = "no-cache";
+        response.Headers["X-Accel-Buffering"] = "no";
+    }
 }

@@ -30,8 +30,13 @@ internal sealed class ChatExchange(
         if (result.Error is { } error)
             return error;
         using HttpReply upstream = result.Reply!;
-        context.Response.Headers[AnswerHeaders.Session] = turn.SessionId;
-        AnswerHeaders.SetModel(context.Response, lease.Model);
+        WaitingStream? waiting = WaitingStream.Of(context);
+        if (waiting is null || !waiting.End())
+        {
+            context.Response.Headers[AnswerHeaders.Session] = turn.SessionId;
+            AnswerHeaders.SetModel(context.Response, lease.Model);
+            waiting = null;
+        }
         // The answer decides, not the request: servers exist that do not stream, and errors never do.
         if (StreamExchange.Takes(upstream))
         {
@@ -53,20 +58,24 @@ internal sealed class ChatExchange(
             });
             return null;
         }
-        return await RelayBodyAsync(context.Response, upstream, turn, lease, prompt, slot, scope);
+        return await RelayBodyAsync(context.Response, waiting, upstream, turn, lease, prompt, slot, scope);
     }
 
     private async Task<ForwardError?> RelayBodyAsync(
-        HttpResponse response, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt, TakenSlot? slot,
-        RequestScope scope)
+        HttpResponse response, WaitingStream? begun, HttpReply upstream, Turn turn, ModelLease lease, Prompt prompt,
+        TakenSlot? slot, RequestScope scope)
     {
         (ReadOnlyMemory<byte> body, ForwardError? error) = await ReadBodyAsync(upstream, scope);
         if (error is not null)
             return error;
         int status = upstream.Status;
         if (ModelGoneReply.Is(status, body.Span))
-        {
             return ModelGoneReply.Error;
+        if (begun is not null)
+        {
+            Release(upstream, lease, turn);
+            await begun.FailAsync(StreamFailure.Of(status, body.Span));
+            return null;
         }
         if (status >= StatusCodes.Status400BadRequest)
         {

@@ -13,6 +13,10 @@ internal static class ClientFlush
         return flush.IsCompletedSuccessfully ? new(EndOf(flush.Result)) : WaitAsync(flush.AsTask(), scope);
     }
 
+    /// <summary>The same of a flush that somebody else has begun.</summary>
+    public static ValueTask<RelayEnd?> RunAsync(Task<FlushResult> flush, RequestScope scope) =>
+        flush.IsCompletedSuccessfully ? new(EndOf(flush.Result)) : WaitAsync(flush, scope);
+
     private static async ValueTask<RelayEnd?> WaitAsync(Task<FlushResult> flush, RequestScope scope)
     {
         // The client is slower than the model. That is not the model's silence.

@@ -21,6 +21,8 @@ internal sealed record JsonObjectBody
     /// <summary>Null where it is no text.</summary>
     public string? ModelName => Model is { Type: JsonTokenType.String } named
         ? JsonText.Unquote(Body.Span[named.Value.Start..named.Value.End]) : null;
+    /// <summary>A stream of events is asked for.</summary>
+    public required bool Stream { get; init; }
     /// <summary>The one that carries the instructions.</summary>
     public required JsonMember? Prompt { get; init; }
     /// <summary>How many members have its name.</summary>
@@ -48,6 +50,7 @@ internal sealed record JsonObjectBody
             int count = 0;
             JsonMember? modelMember = null;
             JsonMember? promptMember = null;
+            bool stream = false;
             int promptCount = 0;
             var promptProperties = new List<Extent>();
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -68,6 +71,9 @@ internal sealed record JsonObjectBody
                 }
                 else
                 {
+                    bool isStream = reader.ValueTextEquals("stream"u8);
+                    reader.Read();
+                    stream = isStream ? reader.TokenType == JsonTokenType.True : stream;
                     reader.Skip();
                 }
             }
@@ -79,6 +85,7 @@ internal sealed record JsonObjectBody
                 Inside = inside,
                 MemberCount = count,
                 Model = modelMember,
+                Stream = stream,
                 Prompt = promptMember,
                 PromptCount = promptCount,
                 PromptProperties = promptProperties,

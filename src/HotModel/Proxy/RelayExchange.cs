@@ -25,7 +25,12 @@ internal sealed class RelayExchange(
         if (result.Error is { } error)
             return error;
         using HttpReply upstream = result.Reply!;
-        AnswerHeaders.SetModel(context.Response, lease.Model);
+        WaitingStream? waiting = WaitingStream.Of(context);
+        if (waiting is null || !waiting.End())
+        {
+            AnswerHeaders.SetModel(context.Response, lease.Model);
+            waiting = null;
+        }
         if (StreamExchange.Takes(upstream))
         {
             await streams.RelayAsync(context, upstream, lease, scope, new StreamUse
@@ -38,7 +43,7 @@ internal sealed class RelayExchange(
         byte[] start = ArrayPool<byte>.Shared.Rent(StartBytes);
         try
         {
-            return await RelayBodyAsync(context, request, upstream, lease, scope, start);
+            return await RelayBodyAsync(context, waiting, request, upstream, lease, scope, start);
         }
         finally
         {
@@ -47,14 +52,15 @@ internal sealed class RelayExchange(
     }
 
     private async Task<ForwardError?> RelayBodyAsync(
-        HttpContext context, RelayedRequest request, HttpReply upstream, ModelLease lease, RequestScope scope, byte[] start)
+        HttpContext context, WaitingStream? begun, RelayedRequest request, HttpReply upstream, ModelLease lease,
+        RequestScope scope, byte[] start)
     {
         int length;
         bool isAll;
         scope.ExpectBytesWithin(silenceLimit);
         try
         {
-            (length, isAll) = await ReadStartAsync(upstream, start, scope.Token);
+            (length, isAll) = await ReadStartAsync(upstream, start, readsError: begun is not null, scope.Token);
         }
         catch (Exception e) when (e is HttpFailure or OperationCanceledException)
         {
@@ -62,6 +68,12 @@ internal sealed class RelayExchange(
         }
         if (ModelGoneReply.Is(upstream.Status, start.AsSpan(0, length)))
             return ModelGoneReply.Error;
+        if (begun is not null)
+        {
+            Release(request, upstream, lease, isWhole: false);
+            await begun.FailAsync(StreamFailure.Of(upstream.Status, start.AsSpan(0, length)));
+            return null;
+        }
         HttpResponse response = context.Response;
         response.StatusCode = upstream.Status;
         response.ContentType = upstream.ContentType;
@@ -103,10 +115,11 @@ internal sealed class RelayExchange(
     }
 
     private static async Task<(int Length, bool IsAll)> ReadStartAsync(
-        HttpReply upstream, byte[] start, CancellationToken cancel)
+        HttpReply upstream, byte[] start, bool readsError, CancellationToken cancel)
     {
         long? declared = upstream.ContentLength;
-        long wanted = ModelGoneReply.MayBe(upstream.Status) ? StartBytes : declared <= StartBytes ? declared.Value : 1;
+        long wanted = readsError || ModelGoneReply.MayBe(upstream.Status) ? StartBytes
+            : declared <= StartBytes ? declared.Value : 1;
         int length = 0;
         while (length < wanted)
         {

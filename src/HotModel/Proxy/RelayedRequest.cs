@@ -53,6 +53,9 @@ internal sealed class RelayedRequest
     /// <summary>The name in it; null: none, or something that is no text.</summary>
     public string? Model { get; }
 
+    /// <summary>The client reads events.</summary>
+    public bool AsksForStream => Route.MayStream && json is { Stream: true };
+
     /// <summary>With the model's id; all other bytes are the client's.</summary>
     public OutgoingRequest For(Upstream upstream)
     {

@@ -120,7 +120,7 @@ internal sealed class SseRelay(
     {
         if (scanner.IsInsideEvent)
             client.Write("\n"u8);
-        StreamError.Write(client, reason, shape);
+        StreamError.Write(client, StreamFailure.Of(reason), shape);
         await client.FlushAsync();
     }
 

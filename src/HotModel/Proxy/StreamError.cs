@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
 using HotModel.Api;
@@ -12,7 +13,7 @@ namespace HotModel.Proxy;
 /// </remarks>
 internal static class StreamError
 {
-    public static void Write(PipeWriter client, ForwardError reason, ErrorShape shape)
+    public static void Write(PipeWriter client, StreamFailure reason, ErrorShape shape)
     {
         if (shape != ErrorShape.OpenAi)
             client.Write("event: error\n"u8);
@@ -35,29 +36,32 @@ internal static class StreamError
         client.Write("\n\n"u8);
     }
 
-    private static void WriteOpenAi(Utf8JsonWriter json, ForwardError reason)
+    private static void WriteOpenAi(Utf8JsonWriter json, StreamFailure reason)
     {
         json.WriteStartObject();
         json.WriteStartObject("error"u8);
         json.WriteString("message"u8, reason.Message);
-        json.WriteString("type"u8, ApiError.UpstreamFailed);
-        json.WriteString("code"u8, reason.Code);
+        json.WriteString("type"u8, reason.Type);
+        if (int.TryParse(reason.Code, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+            json.WriteNumber("code"u8, number);
+        else
+            json.WriteString("code"u8, reason.Code);
         json.WriteEndObject();
         json.WriteEndObject();
     }
 
-    private static void WriteAnthropic(Utf8JsonWriter json, ForwardError reason)
+    private static void WriteAnthropic(Utf8JsonWriter json, StreamFailure reason)
     {
         json.WriteStartObject();
         json.WriteString("type"u8, "error"u8);
         json.WriteStartObject("error"u8);
-        json.WriteString("type"u8, "api_error"u8);
+        json.WriteString("type"u8, ApiError.AnthropicType(reason.Type));
         json.WriteString("message"u8, reason.Message);
         json.WriteEndObject();
         json.WriteEndObject();
     }
 
-    private static void WriteResponses(Utf8JsonWriter json, ForwardError reason)
+    private static void WriteResponses(Utf8JsonWriter json, StreamFailure reason)
     {
         json.WriteStartObject();
         json.WriteString("type"u8, "error"u8);

@@ -30,13 +30,7 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
     {
         metrics.CountStream();
         HttpResponse response = context.Response;
-        response.ContentType = upstream.ContentType;
-        response.Headers.CacheControl = "no-cache";
-        response.Headers["X-Accel-Buffering"] = "no";
-        // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
-        await response.StartAsync(CancellationToken.None);
-        // A client that does not read may have no room for as much as the head.
-        RelayEnd? unbegun = await ClientFlush.RunAsync(response.BodyWriter, scope);
+        RelayEnd? unbegun = await BeginAsync(response, upstream, scope);
 
         PipeWriter client = upstream.IsPolled && ClientSocketWriter.TryCreate(context) is { } socket
             ? socket : response.BodyWriter;
@@ -64,6 +58,19 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
         use.OnEnd?.Invoke();
         if (result.End == RelayEnd.Cut)
             await relay.WriteErrorAsync(use.Answer is null ? result.Error! : result.Error!.OfConversation(), use.Errors);
+    }
+
+    /// <summary>Returns when the head has gone, with whatever the client was sent while it waited.</summary>
+    private static async ValueTask<RelayEnd?> BeginAsync(HttpResponse response, HttpReply upstream, RequestScope scope)
+    {
+        if (WaitingStream.Of(response.HttpContext) is { } waiting && waiting.End())
+            return await ClientFlush.RunAsync(waiting.Written, scope);
+        response.ContentType = upstream.ContentType;
+        AnswerHeaders.SetUnbuffered(response);
+        // Started before the first GetMemory: earlier, that memory would be a side buffer that is copied later.
+        await response.StartAsync(CancellationToken.None);
+        // A client that does not read may have no room for as much as the head.
+        return await ClientFlush.RunAsync(response.BodyWriter, scope);
     }
 
     /// <summary>The model is done. The client may take its time to read the end, and a switch need not wait for that.</summary>

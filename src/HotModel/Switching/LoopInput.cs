@@ -52,6 +52,8 @@ internal sealed class RequestWaiter(RequestAsk ask)
     /// <summary>When it was let in, on the scheduler's clock.</summary>
     public TimeSpan AdmittedAt { get; set; }
     public Task<Admission> Admission => admission.Task;
+    /// <summary>Called once, when the request is not let in at once.</summary>
+    public Action<RequestWaiter>? OnQueued { get; init; }
 
     public void Complete(Admission value) => admission.SetResult(value);
 

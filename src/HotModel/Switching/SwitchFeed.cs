@@ -20,9 +20,15 @@ internal sealed class SwitchFeed
     private const int Backlog = 256;
 
     private ImmutableList<Channel<SwitchNews>> listeners = [];
+    private volatile ProgressNews? progress;
+
+    /// <summary>The last word of a load, which may be over.</summary>
+    public ProgressNews? Progress => progress;
 
     public void Publish(SwitchNews news)
     {
+        if (news is ProgressNews step)
+            progress = step;
         foreach (var listener in Volatile.Read(ref listeners))
             listener.Writer.TryWrite(news);
     }

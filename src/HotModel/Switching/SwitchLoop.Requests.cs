@@ -19,8 +19,9 @@ internal sealed partial class SwitchLoop
     /// <summary>The scheduler's clock.</summary>
     private TimeSpan Now => time.GetElapsedTime(origin);
 
-    /// <summary>What a request that waits may be told. Null: it does not wait. From any thread.</summary>
-    public ScheduleForecast? Forecast(RequestWaiter waiter) => scheduler.Forecast(schedule, waiter.Id, Now);
+    /// <summary>What a request that waits is told. From any thread.</summary>
+    public WaitStatus WaitStatusOf(RequestWaiter waiter) =>
+        WaitStatus.Of(waiter.Ask.Model, scheduler.Forecast(schedule, waiter.Id, Now)?.Position, status, Feed.Progress);
 
     /// <summary>How long unloading and loading the model takes, as measured. From any thread.</summary>
     public (TimeSpan? Unload, TimeSpan? Load) UsualTimes(string model) =>
@@ -51,6 +52,8 @@ internal sealed partial class SwitchLoop
             Intent = IntentOf(waiter),
             Patience = waiter.Ask.Patience,
         });
+        if (waiters.ContainsKey(waiter.Id))
+            waiter.OnQueued?.Invoke(waiter);
     }
 
     private void Leave(RequestWaiter waiter)

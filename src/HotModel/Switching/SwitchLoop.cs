@@ -81,10 +81,14 @@ internal sealed partial class SwitchLoop
     public bool BackendIsRunning => operations.BackendIsRunning;
 
     /// <summary>Returns once the request may be sent, or may not.</summary>
+    /// <param name="ask">What it wants.</param>
+    /// <param name="onQueued">Called on the loop's thread if the request has to wait; must not block.</param>
+    /// <param name="cancel">The client has gone.</param>
     /// <exception cref="OperationCanceledException">The client has gone; no lease is held.</exception>
-    public async ValueTask<Admission> EnterAsync(RequestAsk ask, CancellationToken cancel)
+    public async ValueTask<Admission> EnterAsync(
+        RequestAsk ask, Action<RequestWaiter>? onQueued, CancellationToken cancel)
     {
-        var waiter = new RequestWaiter(ask);
+        var waiter = new RequestWaiter(ask) { OnQueued = onQueued };
         if (!inputs.Writer.TryWrite(new LoopInput.Arrived(waiter)))
             waiter.Refuse(RefusalKind.Stopping, "hotmodel is stopping.", null);
         using var leaving = cancel.UnsafeRegister(

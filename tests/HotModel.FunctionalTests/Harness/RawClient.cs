@@ -129,6 +129,15 @@ internal sealed class RawClient : IDisposable
         return false;
     }
 
+    /// <summary>All that comes until the connection ends, frames and all.</summary>
+    public async Task<byte[]> ReadToEndAsync()
+    {
+        var all = new MemoryStream();
+        while (start < end || await FillOrBreakAsync())
+            Take(end - start, bytes => all.Write(bytes.Span));
+        return all.ToArray();
+    }
+
     /// <summary>So many bytes as they come, frames and all; fewer at the connection's end.</summary>
     public async Task<int> ReadSomeAsync(int count)
     {

@@ -42,6 +42,10 @@ internal sealed class ChatHost : IAsyncDisposable
     public Refusal? Refusal { get; set; }
     /// <summary>Put between the endpoint and the first client's connection.</summary>
     public Func<IHttpResponseBodyFeature, IHttpResponseBodyFeature>? WrapFirstBody { get; set; }
+    /// <summary>What requests wait for before they are let in or refused; null: for nothing.</summary>
+    public Func<CancellationToken, Task>? Queue { get; set; }
+    /// <summary>What those who wait are told.</summary>
+    public WaitStatus Told { get; set; } = new("loading", "alpha", 42, 2);
     /// <summary>Called for each request that is let in, with how many were before it.</summary>
     public Action<int>? OnEntering { get; set; }
     /// <summary>One of the leases came back with the proof that the model works.</summary>
@@ -80,13 +84,14 @@ internal sealed class ChatHost : IAsyncDisposable
         HotModelConfig config = Config(session, maxBodyBytes, preset);
         host.Store = SessionStore.Open(host.stateDirectory, config.Session, time);
         var streams = new StreamExchange(host.Metrics, NullLogger<StreamExchange>.Instance);
-        var admissions = new Admissions(host.EnterAsync, new QuietTime(), host.Metrics, time, NullLogger<Admissions>.Instance);
+        var admissions = new Admissions(
+            host.EnterAsync, _ => host.Told, new QuietTime(), host.Metrics, time, NullLogger<Admissions>.Instance);
         var chat = new ChatEndpoint(
             config, new Conversations(host.Store, time), admissions, host.forwarder,
             new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), warm: null, prefill: null,
             time);
         var relay = new RelayEndpoint(config, admissions,
-            new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance));
+            new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance), time);
         host.app = await ServeAsync(app =>
         {
             app.Use((context, next) =>
@@ -158,20 +163,26 @@ internal sealed class ChatHost : IAsyncDisposable
         Assert.Equal(0, Leases);
     }
 
-    private ValueTask<Admission> EnterAsync(RequestAsk ask, CancellationToken cancel)
+    private async ValueTask<Admission> EnterAsync(
+        RequestAsk ask, Action<RequestWaiter>? onQueued, CancellationToken cancel)
     {
         lock (Asks)
             Asks.Add(ask);
+        if (Queue is { } queue)
+        {
+            onQueued?.Invoke(new RequestWaiter(ask));
+            await queue(cancel);
+        }
         if (Refusal is not null)
-            return new(new Admission(null, Refusal));
+            return new Admission(null, Refusal);
         OnEntering?.Invoke(entered++);
         Interlocked.Increment(ref leases);
-        return new(new Admission(new ModelLease(Model, Upstream, lease =>
+        return new Admission(new ModelLease(Model, Upstream, lease =>
         {
             Answered |= lease.Answered;
             Interlocked.Decrement(ref leases);
             leaseReturned.TrySetResult();
-        }, leaseAborted.Token), null));
+        }, leaseAborted.Token), null);
     }
 
     public static Task<WebApplication> ServeAsync(RequestDelegate handler) => ServeAsync(app => app.Run(handler));

@@ -11,11 +11,16 @@ internal sealed class StuckHead(IHttpResponseBodyFeature inner, TaskCompletionSo
 {
     private readonly TaskCompletionSource<FlushResult> never = new();
 
+    private int flushes;
+
+    /// <summary>How often something was to be sent.</summary>
+    public int Flushes => Volatile.Read(ref flushes);
     public Stream Stream => inner.Stream;
     public PipeWriter Writer => this;
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
+        Interlocked.Increment(ref flushes);
         stuck.TrySetResult();
         return new(never.Task);
     }

@@ -104,7 +104,7 @@ internal sealed class SwitchSimulation
     {
         private readonly CancellationTokenSource leaving = new();
 
-        public Client(SwitchLoop loop, RequestAsk ask) => Entering = loop.EnterAsync(ask, leaving.Token).AsTask();
+        public Client(SwitchLoop loop, RequestAsk ask) => Entering = loop.EnterAsync(ask, null, leaving.Token).AsTask();
 
         public Task<Admission> Entering { get; }
         public bool Done { get; private set; }
