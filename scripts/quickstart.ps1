@@ -94,7 +94,7 @@ try {
     Say "6. Ask for a long answer, and switch to $second in the middle of it"
     $story = Start-Job -ArgumentList $url {
         param($url)
-        $body = '{"model":"any","stream":true,"max_tokens":400,"messages":[{"role":"user","content":"Tell me a long story"}]}'
+        $body = '{"model":"active","stream":true,"max_tokens":400,"messages":[{"role":"user","content":"Tell me a long story"}]}'
         $body | curl.exe -sN "$url/v1/chat/completions" -H 'Content-Type: application/json' -H 'X-HotModel-Session: quickstart' -d '@-'
     }
     Start-Sleep -Milliseconds 500

@@ -54,7 +54,7 @@ public sealed partial class RouteTests
         }
         Assert.Equal(
             (await router.GetAsync("lora-adapters?model=a&autoload=false")).Text,
-            (await hotmodel.Api.GetAsync("lora-adapters?model=b&autoload=true")).Text);
+            (await hotmodel.Api.GetAsync("lora-adapters?model=active&autoload=true")).Text);
         Assert.Equal("a", (string?)(await hotmodel.StateAsync())["active_model"]);
     }
 

@@ -21,6 +21,8 @@ internal sealed class AdminEndpoints(
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
     private static readonly byte[] KeepAliveComment = ":\n\n"u8.ToArray();
 
+    private readonly ModelNames names = new(config.Models);
+
     public void Map(IEndpointRouteBuilder routes)
     {
         foreach (string path in (string[])["/health", "/v1/health"])
@@ -80,12 +82,14 @@ internal sealed class AdminEndpoints(
     {
         if (await ReadSwitchAsync(context) is not { } body)
             return;
-        if (!config.Models.ContainsKey(body.Model!))
+        // "active" makes sense too: a model that was unloaded because nobody used it is loaded again.
+        if (!names.TryResolve(body.Model, out string? named) || (named ?? loop.Status.ActiveModel) is not { } model)
         {
-            await ApiError.WriteAsync(context.Response, 404, ApiError.NotFound, "model_not_found",
-                $"There is no model \"{body.Model}\". Configured are: {string.Join(", ", config.Models.Keys)}.");
+            await ApiError.WriteAsync(
+                context.Response, 404, ApiError.NotFound, "model_not_found", names.Unknown(body.Model!));
             return;
         }
+        body = body with { Model = model };
         TimeSpan? drain = body.DrainTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
         var report = await loop.SwitchAsync(body.Model!, body.Force ?? false, drain);
         await WriteAsync(context, StatusCode(report.Outcome), report, ReadableAdminJson.Context.SwitchReport);

@@ -34,8 +34,7 @@ internal sealed class ConfigSection(string section, ConfigOrigin origin)
     public long? LongOrNull(string key) => (long?)Get(key);
     public double Number(string key) => (double)Required(key);
     public TimeSpan Seconds(string key) => TimeSpan.FromSeconds(Number(key));
-
-    public TimeSpan? SecondsOrNull(string key) => IsMissing(key) ? null : Seconds(key);
+    public TimeSpan? SecondsOrNull(string key) => Get(key) is double seconds ? TimeSpan.FromSeconds(seconds) : null;
     public string Text(string key) => (string)Required(key);
     public string? TextOrNull(string key) => (string?)Get(key);
     public IReadOnlyList<string> Texts(string key) => (string[])Required(key);

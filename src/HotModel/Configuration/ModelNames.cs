@@ -8,6 +8,11 @@ internal sealed class ModelNames
 
     /// <summary>More names do not help whoever reads the message.</summary>
     private const int ListLimit = 40;
+    /// <summary>
+    /// Names of models are shorter. A request's may be as long as its body, and looking for the nearest costs that length
+    /// once for each letter of each model's name.
+    /// </summary>
+    private const int NameLimit = 200;
 
     private readonly Dictionary<string, string> models = new(StringComparer.Ordinal);
     private readonly string[] configured;
@@ -37,7 +42,12 @@ internal sealed class ModelNames
     {
         var listed = string.Join(", ", configured.Take(ListLimit));
         var more = configured.Length > ListLimit ? $" and {configured.Length - ListLimit} more" : "";
-        return $"There is no model {TomlText.Quote(name)}{NearestName.Hint(name, models.Keys)}. Configured are: {listed}{more}. "
+        var hint = name.Length <= NameLimit ? NearestName.Hint(name, models.Keys) : "";
+        return $"There is no model {TomlText.Quote(Shown(name))}{hint}. Configured are: {listed}{more}. "
             + $"\"{Active}\" is the one that answers now.";
     }
+
+    private static string Shown(string name) => name.Length <= NameLimit
+        ? name
+        : name[..(char.IsHighSurrogate(name[NameLimit - 1]) ? NameLimit - 1 : NameLimit)] + "...";
 }

@@ -1,6 +1,7 @@
 using HotModel.Api;
 using HotModel.Http;
 using HotModel.Llama;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace HotModel.Proxy;
 
@@ -44,7 +45,13 @@ internal sealed class RelayedRequest
         }
         else
         {
-            Model = request.Query["model"].LastOrDefault();
+            // Not the web server's own reading of a query, to which "Model" is the same.
+            foreach (QueryStringEnumerable.EncodedNameValuePair parameter in new QueryStringEnumerable(query))
+            {
+                // Of several llama-server obeys the last.
+                if (parameter.DecodeName().Span.SequenceEqual("model"))
+                    Model = parameter.DecodeValue().ToString();
+            }
         }
     }
 

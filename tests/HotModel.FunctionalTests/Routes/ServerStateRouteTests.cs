@@ -9,7 +9,7 @@ public sealed class ServerStateRouteTests(RouteServer server)
     [Theory]
     [InlineData("props", "\"default_generation_settings\"")]
     [InlineData("props?model=active", "\"total_slots\":2")]
-    [InlineData("props?autoload=true&model=ranker", "\"model_path\"")]
+    [InlineData("props?autoload=true&model=coder", "\"model_path\"")]
     [InlineData("slots", "\"is_processing\":false")]
     [InlineData("slots?fail_on_no_slot=1&model=active", "\"is_processing\":false")]
     [InlineData("lora-adapters", "\"path\"")]

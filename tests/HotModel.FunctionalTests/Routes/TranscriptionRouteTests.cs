@@ -109,7 +109,7 @@ public sealed class TranscriptionRouteTests(RouteServer server)
     {
         await server.UseAsync("listener");
         return await server.SameAsync(
-            HttpMethod.Post, path, form("listener").Bytes(), form("whisper-1").Bytes(), Multipart.Type,
+            HttpMethod.Post, path, form("listener").Bytes(), form("active").Bytes(), Multipart.Type,
             isChunked ? request => request.Headers.TransferEncodingChunked = true : edit);
     }
 }

@@ -203,9 +203,11 @@ internal sealed class ChatHost : IAsyncDisposable
 
     private static HotModelConfig Config(SessionConfig? session, long maxBodyBytes, PresetConfig? preset)
     {
-        HotModelConfig config = TestConfig.Create();
+        HotModelConfig config = TestConfig.Create("alpha", "beta");
         return config with
         {
+            Models = config.Models.Values.ToDictionary(
+                model => model.Name, model => model.Name == "beta" ? model with { Aliases = ["gpt-4o"] } : model),
             Server = config.Server with { MaxBodyBytes = maxBodyBytes },
             Session = session ?? config.Session,
             Preset = preset ?? config.Preset,

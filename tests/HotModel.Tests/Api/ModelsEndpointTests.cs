@@ -47,4 +47,21 @@ public class ModelsEndpointTests
         Assert.Equal(status, (int)response.StatusCode);
         Assert.Contains(part, await response.Content.ReadAsStringAsync());
     }
+
+    [Fact]
+    public async Task Aliases_are_told_and_taken()
+    {
+        var models = TestConfig.Create("a", "b").Models.Values.ToDictionary(
+            model => model.Name, model => model.Name == "b" ? model with { Aliases = ["gpt-4o", "x/y"] } : model);
+        await using WebApplication app = await ChatHost.ServeAsync(
+            app => new ModelsEndpoint(models, () => null, Started).Map(app));
+        using var client = new HttpClient { BaseAddress = ChatHost.AddressOf(app) };
+        const string b = """{"id":"b","object":"model","created":1700000000,"owned_by":"hotmodel","aliases":["gpt-4o","x/y"]}""";
+
+        foreach (string id in (string[])["b", "gpt-4o", "x/y"])
+            Assert.Equal(b, await client.GetStringAsync("/v1/models/" + id));
+        Assert.Equal(
+            $$"""{"object":"list","data":[{"id":"a","object":"model","created":1700000000,"owned_by":"hotmodel"},{{b}}]}""",
+            await client.GetStringAsync("/v1/models"));
+    }
 }

@@ -71,6 +71,19 @@ public class RequestAsksTests
     [InlineData("respond-async, Wait = \"7\"; x=y", 7)]
     [InlineData("wait=0", 0)]
     [InlineData("wait=9, wait=3", 9)]
+    [InlineData("x, wait=3", 3)]
+    [InlineData("=9, ;wait=8, , WAIT=3", 3)]
+    [InlineData("note=\"a, wait=9\", wait=3", 3)]
+    [InlineData("note=\"a \\\", wait=9\", wait=3", 3)]
+    [InlineData("note; why=\"b; c, wait=9\", wait=3; x=\"y\"", 3)]
+    [InlineData("note=\"never ends, wait=3", null)]
+    [InlineData("wait=x, wait=3", null)]
+    [InlineData("wait=\"3", null)]
+    [InlineData("wait=\"\"", null)]
+    [InlineData("wait=3.5", null)]
+    [InlineData("wait=+3", null)]
+    [InlineData("wait=99999999999999999999", null)]
+    [InlineData("wait=", null)]
     [InlineData("wait=301", null)]
     [InlineData("wait", null)]
     [InlineData("wait=-1", null)]
@@ -80,5 +93,12 @@ public class RequestAsksTests
     {
         var (ask, _, _) = await ReadAsync("a", headers: ("Prefer", header));
         Assert.Equal(seconds is { } wait ? TimeSpan.FromSeconds(wait) : null, ask!.Patience);
+    }
+
+    [Fact]
+    public async Task First_of_several_prefer_lines_that_tells_a_wait_counts()
+    {
+        var (ask, _, _) = await ReadAsync("a", headers: [("Prefer", "x=1"), ("Prefer", "wait=5"), ("Prefer", "wait=3")]);
+        Assert.Equal(TimeSpan.FromSeconds(5), ask!.Patience);
     }
 }

@@ -25,6 +25,10 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Null(config.Server.GpuSettleMemoryMb);
         Assert.Equal((DuringSwitch.Wait, 64), (config.Server.DuringSwitch, config.Server.QueueLimit));
         Assert.Equal(TimeSpan.FromSeconds(300), config.Server.QueueTimeout);
+        Assert.Equal((SwitchOnRequest.Switch, BackgroundRequests.Wait),
+            (config.Server.SwitchOnRequest, config.Server.BackgroundRequests));
+        Assert.Equal((TimeSpan.FromSeconds(60), 32, null),
+            (config.Server.QueueMaxWait, config.Server.QueueLimitPerModel, config.Server.MinResidency));
         Assert.Equal(TimeSpan.FromSeconds(600), config.Server.LoadTimeout);
         Assert.Equal(TimeSpan.FromSeconds(20), config.Server.StopTimeout);
         Assert.Equal(64L << 20, config.Server.MaxBodyBytes);
@@ -65,6 +69,35 @@ public sealed class ConfigLoaderTests : IDisposable
             (model.Port, model.CtxSize, model.GpuLayers, model.Threads, model.Parallel));
         Assert.Empty(model.ExtraArgs);
         Assert.Equal(("127.0.0.1", "llama-server"), (model.Host, model.Binary));
+        Assert.Empty(model.Aliases);
+        Assert.Equal((null, false), (model.IdleUnload, model.Pin));
+    }
+
+    [Fact]
+    public void What_becomes_of_requests_that_name_models_is_read()
+    {
+        var config = folder.LoadGood($"""
+            [server]
+            switch_on_request = "reject"
+            queue_max_wait_seconds = 7.5
+            queue_limit_per_model = 3
+            min_residency_seconds = 0
+            background_requests = "refuse"
+            {Model}
+            aliases = ["gpt-4o", "x y"]
+            idle_unload_seconds = 900
+            pin = true
+            [models.b]
+            path = "b.gguf"
+            """, ("HOTMODEL_MODELS__B__ALIASES", """["gpt-4.1"]"""));
+
+        Assert.Equal((SwitchOnRequest.Reject, BackgroundRequests.Refuse),
+            (config.Server.SwitchOnRequest, config.Server.BackgroundRequests));
+        Assert.Equal((TimeSpan.FromSeconds(7.5), 3, TimeSpan.Zero),
+            (config.Server.QueueMaxWait, config.Server.QueueLimitPerModel, config.Server.MinResidency));
+        Assert.Equal(["gpt-4o", "x y"], config.Models["a"].Aliases);
+        Assert.Equal((TimeSpan.FromMinutes(15), true), (config.Models["a"].IdleUnload, config.Models["a"].Pin));
+        Assert.Equal(["gpt-4.1"], config.Models["b"].Aliases);
     }
 
     [Fact]
@@ -220,6 +253,10 @@ public sealed class ConfigLoaderTests : IDisposable
         "hotmodel.toml:5:1: router_id: \"a\" is already that of [models.a]")]
     [InlineData("[models.active]\npath = 'x'\n", "hotmodel.toml:1:9: [models.active]: \"active\" in a request means "
         + "whichever model answers; give the model another name")]
+    [InlineData("[server]\nmin_residency_seconds = -1\n" + Model, "hotmodel.toml:2:25: min_residency_seconds: -1 is not "
+        + "allowed; allowed is a number from 0 to 1000000")]
+    [InlineData(Model + "idle_unload_seconds = 0\n", "hotmodel.toml:3:23: idle_unload_seconds: 0 is not allowed; allowed is "
+        + "a number from 0.001 to 1000000")]
     [InlineData(Model + "aliases = ['b']\n[models.b]\npath = 'b'\n",
         "hotmodel.toml:3:1: aliases: \"b\": is the name of a model")]
     [InlineData(Model + "aliases = ['x', 'x']\n", "hotmodel.toml:3:1: aliases: \"x\": is already an alias of [models.a]")]

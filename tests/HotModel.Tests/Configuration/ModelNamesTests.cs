@@ -37,4 +37,14 @@ public class ModelNamesTests
         var many = new ModelNames(TestConfig.Create([.. Enumerable.Range(100, 50).Select(i => $"m{i}")]).Models);
         Assert.Contains("m139 and 10 more.", many.Unknown("qwen"));
     }
+
+    /// <summary>A name may be as long as a body, and looking for its nearest costs its length for each model.</summary>
+    [Fact]
+    public void Name_of_any_length_is_cut_and_not_compared()
+    {
+        var message = Names.Unknown(new string('x', 50_000_000));
+        Assert.StartsWith($"There is no model \"{new string('x', 200)}...\". Configured are: large, small.", message);
+        Assert.StartsWith(
+            $"There is no model \"{new string('x', 199)}...\".", Names.Unknown(new string('x', 199) + "\U0001F600 more"));
+    }
 }
