@@ -19,7 +19,11 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             ScheduleEventKind.LoadFailed => Fail(s, e, now),
             ScheduleEventKind.ModelGone => s with
             {
-                Gate = GateState.Empty, GateSince = now, Loaded = null, Target = e.Model, Asked = false,
+                Gate = GateState.Empty,
+                GateSince = now,
+                Loaded = null,
+                Target = e.Model,
+                Asked = false,
             },
             // Asked for anew even where it has come a little early.
             ScheduleEventKind.TimePassed => s with { WakeAt = null },
@@ -108,7 +112,9 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         var history = s.Of(model);
         s = s.With(model, history with
         {
-            Failures = history.Failures + 1, FailedAt = now, FailureReason = e.Reason,
+            Failures = history.Failures + 1,
+            FailedAt = now,
+            FailureReason = e.Reason,
         });
         if (s.Gate != GateState.Open)
             s = s with { Target = e.Instead, GateSince = now };

@@ -77,6 +77,8 @@ internal sealed partial class SwitchLoop
 
     public bool BackendIsRunning => operations.BackendIsRunning;
 
+    public IReadOnlyList<int> BackendPids => operations.BackendPids;
+
     /// <summary>Returns once the request may be sent, or may not.</summary>
     /// <exception cref="OperationCanceledException">The client has gone; no lease is held.</exception>
     public async ValueTask<Admission> EnterAsync(CancellationToken cancel)

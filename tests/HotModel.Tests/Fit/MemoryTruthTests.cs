@@ -50,7 +50,13 @@ public sealed class MemoryTruthTests : IDisposable
     {
         new TinyModel
         {
-            Layers = 3, Embedding = 512, FeedForward = 1536, Heads = 8, KvHeads = kvHeads, Vocabulary = 4096, Type = type,
+            Layers = 3,
+            Embedding = 512,
+            FeedForward = 1536,
+            Heads = 8,
+            KvHeads = kvHeads,
+            Vocabulary = 4096,
+            Type = type,
         }.Write(File());
         return CompareAsync(File(), arguments);
     }

@@ -14,7 +14,9 @@ public class RequestSchedulerTests
 
     private static readonly ScheduleRules Rules = Workload.Rules() with
     {
-        UsualUnload = Seconds(1), UsualLoad = Seconds(9), UsualAnswer = Seconds(5),
+        UsualUnload = Seconds(1),
+        UsualLoad = Seconds(9),
+        UsualAnswer = Seconds(5),
     };
 
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);

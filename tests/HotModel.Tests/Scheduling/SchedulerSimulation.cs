@@ -133,7 +133,10 @@ internal sealed class SchedulerSimulation
             At(Now + leaves, () => Leave(fate));
         Feed(new ScheduleEvent(ScheduleEventKind.RequestArrived)
         {
-            Id = fate.Id, Model = request.Model, Intent = request.Intent, Patience = request.Patience,
+            Id = fate.Id,
+            Model = request.Model,
+            Intent = request.Intent,
+            Patience = request.Patience,
         });
         return fate;
     }
@@ -242,7 +245,9 @@ internal sealed class SchedulerSimulation
         Note($"end {fate.Id}");
         Feed(new ScheduleEvent(ScheduleEventKind.AnswerEnded)
         {
-            Model = fate.AdmittedTo, Intent = fate.Request.Intent, AnswerTook = took,
+            Model = fate.AdmittedTo,
+            Intent = fate.Request.Intent,
+            AnswerTook = took,
         });
         if (starting && State.InFlight == 0)
             Transit();
@@ -294,7 +299,10 @@ internal sealed class SchedulerSimulation
         Note($"{model} is open");
         Feed(new ScheduleEvent(ScheduleEventKind.ModelOpened)
         {
-            Model = model, Left = left, UnloadTook = left is null ? null : unload, LoadTook = load,
+            Model = model,
+            Left = left,
+            UnloadTook = left is null ? null : unload,
+            LoadTook = load,
         });
     }
 

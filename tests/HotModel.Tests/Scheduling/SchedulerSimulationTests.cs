@@ -137,7 +137,9 @@ public class SchedulerSimulationTests
         // Twice the truth: after one measurement as much is allowed for, and the bound must hold from the start.
         var rules = Workload.Rules((2 * (answer + unload + load) * models.Count).TotalSeconds) with
         {
-            UsualAnswer = 2 * answer, UsualUnload = 2 * unload, UsualLoad = 2 * load,
+            UsualAnswer = 2 * answer,
+            UsualUnload = 2 * unload,
+            UsualLoad = 2 * load,
         };
         var s = new SchedulerSimulation(rules, models, r.Next(3) == 0 ? null : "a", label);
         var until = 4 * rules.MaxWait;
