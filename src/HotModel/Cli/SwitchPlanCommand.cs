@@ -23,7 +23,7 @@ internal static class SwitchPlanCommand
             var text = await ProxyClient.ReadTextAsync(reply, cancel);
             if (reply.Status != StatusCodes.Status200OK)
             {
-                await error.WriteLineAsync(isJson ? text : ProxyClient.ErrorMessage(text));
+                await (isJson ? output.WriteLineAsync(text) : error.WriteLineAsync(ProxyClient.ErrorMessage(text)));
                 return 1;
             }
             var plan = JsonSerializer.Deserialize(text, AdminJson.Default.FitPlan)!;

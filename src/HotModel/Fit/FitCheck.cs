@@ -72,9 +72,12 @@ internal sealed class FitCheck(
             Freed = Freed(loaded, reading),
             FreeCpuBytes = senses.Memory() is { Count: > 0 } states ? states.Min(state => state.Available) : null,
             Doubt = loaded.IsMoving && loaded.Goal == model ? "it is on its way in"
-                : reading.Devices.Count == 0 && senses.HasUnreadableGpu && fact.Settings.GpuLayers != 0
-                ? "there may be a GPU whose memory cannot be read" : visible.Doubt,
+                : reading.Devices.Count == 0 && MayUseUnreadable(fact.Settings) ? "there may be a GPU whose memory cannot be read"
+                : visible.Doubt,
         });
+
+        bool MayUseUnreadable(FitSettings settings) =>
+            senses.HasUnreadableGpu && settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });
     }
 
     /// <summary>What a switch would do now.</summary>

@@ -50,7 +50,12 @@ internal static class FitJudge
         if (devices.Count == 0)
             return verdict with { Reason = "It is not known how much memory is free." };
         if (devices.Find(device => device.NeededBytes is null) is not null)
-            return verdict with { Reason = $"It is not known what it needs: {fact.Error ?? "its numbers go beyond all memory"}." };
+        {
+            return verdict with
+            {
+                Reason = $"It is not known what it needs: {fact.Error ?? "its numbers go beyond all memory"}.",
+            };
+        }
         if (devices.TrueForAll(device => device.Fits))
             return verdict with { Fits = true };
         return Doubt(question, devices, onGpu) is { } doubt
@@ -103,8 +108,8 @@ internal static class FitJudge
             return "it is not known what the loaded model gives back";
         if (onGpu && question.BuildUsesGpu is null)
             return "no model was loaded yet with this llama-server, so it is not known whether it computes on the GPU";
-        // What fit does not lessen is on the CPU.
-        if (settings is { FitsItself: true, GpuLayersAreGiven: false } && devices.Exists(gpu => !gpu.Fits && gpu.Id != DeviceFit.CpuId))
+        if (settings is { FitsItself: true, GpuLayersAreGiven: false }
+            && devices.Exists(gpu => !gpu.Fits && gpu.Id != DeviceFit.CpuId))
             return "llama-server itself puts fewer layers on the GPU (--fit) where gpu_layers is not set";
         if (settings is { FitsItself: true, ContextTokens: <= 0 })
             return "llama-server itself takes a shorter context (--fit) where ctx_size is not set";

@@ -64,7 +64,9 @@ internal sealed class ModelFacts(HotModelConfig config, IReadOnlyDictionary<stri
 
     private static string? FingerprintOf(string? stamp, FitSettings settings, IReadOnlyList<string> arguments, string build)
     {
-        string[] beside = [.. ServerArguments.Files(arguments), .. settings.DraftPath is { } draft ? [draft] : Array.Empty<string>()];
+        var beside = ServerArguments.Files(arguments).ToList();
+        if (settings.DraftPath is { } draft)
+            beside.Add(draft);
         if (stamp is null || Stamp(beside) is not { } others)
             return null;
         var all = new HashInput().Add(stamp).Add(others).Add(build);
