@@ -103,6 +103,10 @@ def taken(report):
 
 
 def refusals(hotmodel, active):
+    plan = hotmodel.plan("huge")
+    # Tried, it could take all of the machine's memory.
+    if plan["fits"] is not False:
+        raise SystemExit(f"a context of {HUGE_CONTEXT} would not be refused: {plan}")
     seconds = []
     for _ in range(REFUSALS):
         began = time.perf_counter()
@@ -136,8 +140,8 @@ def measure(options, number, name, small):
         learnt = total(hotmodel.plan("shape"), "needed_mb")
         measured = taken(hotmodel.switch("shape"))
         before = total(hotmodel.plan("small"), "free_mb")
-        # Each of its letters is a token or more to these vocabularies.
-        chat(hotmodel, "a b c d " * (PROMPT_TOKENS // 8), 1)
+        # A letter and a blank, which these vocabularies know as three bytes.
+        chat(hotmodel, "a " * (min(PROMPT_TOKENS, options.context // 2) // 4), 1)
         after = total(hotmodel.plan("small"), "free_mb")
         hotmodel.switch("small")
         known = hotmodel.plan("shape")

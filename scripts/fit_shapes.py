@@ -94,7 +94,8 @@ def feed_forward(file, layer, embedding, width, suffix="", experts=()):
 
 
 def dense(path, layers, kv_heads, embedding, width, context):
-    file, heads = Gguf(), 32
+    file, heads = Gguf(), embedding // 128
+    kv_heads = kv_heads or heads
     head(file, "llama", layers, embedding, width, heads, kv_heads, 32000, context)
     file.tensor("output.weight", [embedding, 32000])
     for layer in range(layers):
@@ -118,6 +119,7 @@ def experts(path, layers, context):
 
 def window(path, layers, context):
     """As Gemma 3: five of six layers see the last 1024 tokens, one matrix for input and output."""
+    layers = max(layers, 6)
     file, embedding, heads, kv_heads, width = Gguf(), 2560, 8, 4, 256
     head(file, "gemma3", layers, embedding, 10240, heads, kv_heads, 64000, context)
     file.number("gemma3.attention.sliding_window", 1024)
@@ -135,7 +137,7 @@ def window(path, layers, context):
 # By name: the function that writes it, and how many layers make it a model of some gigabytes.
 SHAPES = {
     "dense, grouped heads": (lambda path, layers, context: dense(path, layers, 8, 4096, 14336, context), 12),
-    "dense": (lambda path, layers, context: dense(path, layers, 32, 2560, 6912, context), 16),
+    "dense": (lambda path, layers, context: dense(path, layers, None, 2560, 6912, context), 16),
     "mixture of experts": (experts, 8),
     "sliding window": (window, 18),
 }

@@ -71,13 +71,8 @@ internal sealed class FitCheck(
             GpuProcessBytes = ledger.ProcessBytes(fact.Build, visible.Devices),
             Freed = Freed(loaded, reading),
             FreeCpuBytes = senses.Memory() is { Count: > 0 } states ? states.Min(state => state.Available) : null,
-            Doubt = loaded.IsMoving && loaded.Goal == model ? "it is on its way in"
-                : reading.Devices.Count == 0 && MayUseUnreadable(fact.Settings) ? "there may be a GPU whose memory cannot be read"
-                : visible.Doubt,
+            Doubt = Doubt(config.Models[model], fact.Settings, loaded, reading) ?? visible.Doubt,
         });
-
-        bool MayUseUnreadable(FitSettings settings) =>
-            senses.HasUnreadableGpu && settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });
     }
 
     /// <summary>What a switch would do now.</summary>
@@ -104,6 +99,17 @@ internal sealed class FitCheck(
             Warm = new PlannedWarmth(CachedPart(config.Models[model]), SnapshotOf(model)),
             Notes = verdict.Notes,
         };
+    }
+
+    private string? Doubt(ModelConfig model, FitSettings settings, LoadedNow loaded, GpuReading reading)
+    {
+        if (loaded.IsMoving && loaded.Goal == model.Name)
+            return "it is on its way in";
+        if (config.Llama.BackendMode == BackendMode.Process && !LlamaArguments.IsLlamaServer(model.Binary))
+            return "its program is not llama-server";
+        var mayUseGpu = settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });
+        return mayUseGpu && reading.Devices.Count == 0 && senses.HasUnreadableGpu
+            ? "there may be a GPU whose memory cannot be read" : null;
     }
 
     private static double? Rounded(TimeSpan? span) => span is { } value ? Math.Round(value.TotalSeconds, 3) : null;

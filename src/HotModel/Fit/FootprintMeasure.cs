@@ -34,10 +34,14 @@ internal static class FootprintMeasure
         var taken = new Dictionary<string, long>(StringComparer.Ordinal);
         for (var i = 0; i < after.Devices.Count; i++)
         {
+            var id = after.Devices[i].Id;
             var bytes = after.Devices[i].UsedBytes - before.Devices[i].UsedBytes;
-            if (!IsCredible(bytes, expected?.GetValueOrDefault(after.Devices[i].Id)) || OthersChanged(before, after, i))
+            // A device that llama-server does not take is all others'.
+            if (expected?.ContainsKey(id) == false)
+                bytes = 0;
+            else if (!IsCredible(bytes, expected?[id]) || OthersChanged(before, after, i))
                 return null;
-            taken.Add(after.Devices[i].Id, bytes <= NoiseBytes ? 0 : bytes);
+            taken.Add(id, bytes <= NoiseBytes ? 0 : bytes);
         }
         return taken;
     }
@@ -50,13 +54,9 @@ internal static class FootprintMeasure
         processes.Where(process => process.Device == device).Sum(process => process.UsedMb) << 20;
 
     /// <summary>Nothing at all is credible too: many builds have no GPU backend.</summary>
-    private static bool IsCredible(long bytes, long? expected)
-    {
-        if (Math.Abs(bytes) <= NoiseBytes)
-            return true;
-        return bytes > 0 && (expected is not { } most
-            || (bytes >= most * LeastOfExpected && bytes <= most * MostOfExpected + MostBeyondExpected));
-    }
+    private static bool IsCredible(long bytes, long? expected) => Math.Abs(bytes) <= NoiseBytes
+        || (expected is > 0 and var most && bytes >= most * LeastOfExpected
+            && bytes <= most * MostOfExpected + MostBeyondExpected);
 
     /// <summary>Of the processes that were there before, which none of this load was.</summary>
     private static bool OthersChanged(GpuReading before, GpuReading after, int device)

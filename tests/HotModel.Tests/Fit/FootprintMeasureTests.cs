@@ -31,9 +31,15 @@ public sealed class FootprintMeasureTests
     public void In_a_container_the_difference_counts() =>
         Assert.Equal(4000, Taken(Reading(500), Reading(4500, (7, 4000)), expectedMb: 3900));
 
+    [Theory]
+    [InlineData(null)] // nobody knows what to expect
+    [InlineData(0L)] // no layer goes to the GPU
+    public void In_a_container_a_difference_that_was_not_expected_may_be_anybodys(long? expected) =>
+        Assert.Null(Taken(Reading(500), Reading(4500), expected));
+
     [Fact]
-    public void In_a_container_a_difference_counts_without_an_estimate_too() =>
-        Assert.Equal(4000, Taken(Reading(500), Reading(4500)));
+    public void In_a_container_a_device_that_llama_server_does_not_take_is_not_looked_at() => Assert.Equal(
+        0, FootprintMeasure.Of(Reading(500), Reading(4500), [Ours], new Dictionary<string, long>())!["GPU-0"]);
 
     [Fact]
     public void Another_process_that_changed_much_makes_it_unknown() =>
