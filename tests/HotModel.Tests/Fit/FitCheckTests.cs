@@ -42,10 +42,13 @@ public sealed class FitCheckTests : IDisposable
         };
         facts = new ModelFacts(config, new Dictionary<string, string>());
         ledger = new FootprintLedger(facts, store, NullLogger.Instance);
-        check = new FitCheck(config, facts, ledger, store, new FitSenses(Read, () => [new MemoryState(freeCpu, freeCpu, 0)],
-            () => loaded, false), model => model == "a" ? (TimeSpan.FromSeconds(1), null) : (null, TimeSpan.FromSeconds(2.5)),
-            folder.Time);
+        check = Check(config, false);
     }
+
+    private FitCheck Check(HotModelConfig one, bool hasUnreadableGpu) => new(
+        one, facts, ledger, store,
+        new FitSenses(Read, () => [new MemoryState(freeCpu, freeCpu, 0)], () => loaded, hasUnreadableGpu),
+        model => model == "a" ? (TimeSpan.FromSeconds(1), null) : (null, TimeSpan.FromSeconds(2.5)), folder.Time);
 
     public void Dispose()
     {
@@ -213,6 +216,30 @@ public sealed class FitCheckTests : IDisposable
 
         Assert.False(verdict.Fits);
         Assert.Contains("CPU has 257 MiB free", verdict.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_a_gpu_may_hold_what_the_machine_cannot_nothing_is_refused()
+    {
+        freeCpu = 0;
+        loaded = new LoadedNow(null, false, null, []);
+        Assert.False(Check(config, false).Judge("b").Fits);
+
+        Assert.Contains("a GPU whose memory cannot be read", Check(config, true).Judge("b").Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Another_program_than_llama_server_is_not_refused()
+    {
+        freeCpu = 0;
+        loaded = new LoadedNow(null, false, null, []);
+        var process = config with
+        {
+            Llama = config.Llama with { BackendMode = BackendMode.Process },
+            Models = new Dictionary<string, ModelConfig> { ["b"] = config.Models["b"] with { Port = 1, Binary = "vllm" } },
+        };
+
+        Assert.Contains("its program is not llama-server", Check(process, false).Judge("b").Reason, StringComparison.Ordinal);
     }
 
     [Theory]
