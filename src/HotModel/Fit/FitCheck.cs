@@ -82,7 +82,8 @@ internal sealed class FitCheck(
         var loaded = senses.Loaded();
         var isActive = !loaded.IsMoving && loaded.Model == model;
         var verdict = Judge(model);
-        var unload = isActive || loaded.Model is null ? (TimeSpan?)TimeSpan.Zero : seconds(loaded.Model).Unload;
+        TimeSpan? nothing = loaded.IsMoving ? null : TimeSpan.Zero;
+        var unload = isActive || loaded.Model is null ? nothing : seconds(loaded.Model).Unload;
         var load = isActive ? TimeSpan.Zero : seconds(model).Load;
         return new FitPlan
         {

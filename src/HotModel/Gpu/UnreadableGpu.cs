@@ -1,15 +1,13 @@
 namespace HotModel.Gpu;
 
-/// <summary>GPUs that llama-server may compute on and whose memory NVML does not tell: of AMD and Intel.</summary>
+/// <summary>GPUs that llama-server may compute on and whose memory NVML does not tell: of AMD, Intel and Apple.</summary>
 internal static class UnreadableGpu
 {
     // Where Linux shows GPUs to programs: render nodes, AMD's compute interface, Windows' GPUs in its Linux.
     private const string RenderNodes = "/dev/dri";
     private static readonly string[] Interfaces = ["/dev/kfd", "/dev/dxg"];
 
-    /// <summary>Those of Apple have no memory of their own: what they take is the machine's.</summary>
-    public static bool MayExist =>
-        OperatingSystem.IsLinux() ? Interfaces.Any(File.Exists) || HasRenderNode() : !OperatingSystem.IsMacOS();
+    public static bool MayExist => !OperatingSystem.IsLinux() || Interfaces.Any(File.Exists) || HasRenderNode();
 
     private static bool HasRenderNode()
     {
