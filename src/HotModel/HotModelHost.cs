@@ -1,7 +1,9 @@
+using System.Collections;
 using System.Net;
 using HotModel.Api;
 using HotModel.Cli;
 using HotModel.Configuration;
+using HotModel.Fit;
 using HotModel.Gpu;
 using HotModel.Http;
 using HotModel.Llama;
@@ -60,6 +62,8 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
+        var facts = new ModelFacts(config, EnvironmentVariables());
+        var ledger = new FootprintLedger(facts, store, logs.CreateLogger<FootprintLedger>());
         loop = new SwitchLoop(
             config,
             onLost => CreateBackend(config, onLost, time, logs),
@@ -68,7 +72,10 @@ internal sealed class HotModelHost : IAsyncDisposable
                 (beforeLoad, beforeUnload, pids, cancel) => SettleWait.RunAsync(
                     Read, new GpuSettling(beforeLoad, beforeUnload, pids, config.Server.GpuSettleMemoryMb),
                     config.Server.GpuSettleTimeout, time, cancel),
-                () => new PeakSampler(Read, time)),
+                () => new PeakSampler(Read, time))
+            {
+                Measure = ledger.Note,
+            },
             config.Snapshots.Enabled ? WarmthOf(warm, prefill) : SwitchWarmth.None,
             FirstModel(config, store),
             model => store.LastActiveModel = model,
@@ -81,17 +88,21 @@ internal sealed class HotModelHost : IAsyncDisposable
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
         var admissions = new Admissions(
-            loop.EnterAsync, loop.WaitStatusOf, quiet, metrics, time,
-            logs.CreateLogger<Admissions>());
+            loop.EnterAsync, loop.WaitStatusOf, quiet, metrics, time, logs.CreateLogger<Admissions>());
+        var fit = new FitCheck(config, facts, ledger, store,
+            new FitSenses(Read, MemoryState.ReadAll, LoadedNow, UnreadableGpu.MayExist), loop.UsualTimes, time);
+        var asks = new RequestAsks(config, async (model, cancel) =>
+            loop.Status is { Phase: "ready" } now && now.ActiveModel == model ? null
+                : await fit.JudgeAsync(model, cancel) is { Fits: false } verdict ? verdict.Reason : null);
         var chat = new ChatEndpoint(
-            config, new Conversations(store, time), admissions, forwarder,
+            config, asks, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
-        var relay = new RelayEndpoint(config, admissions,
+        var relay = new RelayEndpoint(config, asks, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time, warm);
         app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
-        new AdminEndpoints(config, loop, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new AdminEndpoints(config, loop, fit, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));
     }
@@ -211,6 +222,21 @@ internal sealed class HotModelHost : IAsyncDisposable
             prefill.Begin(upstream, restored?.Tokens ?? 0);
             return restored;
         });
+
+    private LoadedNow LoadedNow()
+    {
+        var status = loop.Status;
+        return status.Phase switch
+        {
+            "ready" or "draining" => new LoadedNow(status.ActiveModel, false, null, loop.BackendPids),
+            "idle" or "backing_off" or "stopped" => new LoadedNow(null, false, null, loop.BackendPids),
+            _ => new LoadedNow(null, true, status.GoalModel, loop.BackendPids),
+        };
+    }
+
+    private static Dictionary<string, string> EnvironmentVariables() =>
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "");
 
     private static TargetReadAhead? CreateReadAhead(HotModelConfig config, TimeProvider time, ILoggerFactory logs) =>
         config.Server.ReadAhead

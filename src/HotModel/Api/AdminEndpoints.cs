@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
 using HotModel.Configuration;
+using HotModel.Fit;
 using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.Snapshots;
@@ -12,10 +13,10 @@ namespace HotModel.Api;
 
 /// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
-    HotModelConfig config, SwitchLoop loop, WarmReturn warm, PrefillAhead prefill, ProxyMetrics metrics, TimeProvider time,
-    CancellationToken stopping)
+    HotModelConfig config, SwitchLoop loop, FitCheck fit, WarmReturn warm, PrefillAhead prefill, ProxyMetrics metrics,
+    TimeProvider time, CancellationToken stopping)
 {
-    /// <summary>A switch request is a name and two options.</summary>
+    /// <summary>A switch request is a name and three options.</summary>
     private const int MaxSwitchBodyBytes = 16 << 10;
     /// <summary>Below the 60 s after which common proxies give up on a silent stream.</summary>
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
@@ -90,6 +91,19 @@ internal sealed class AdminEndpoints(
             return;
         }
         body = body with { Model = model };
+        // Reading a file for the first time may take a moment: not on the thread of all requests.
+        if (body.DryRun == true)
+        {
+            var plan = await Task.Run(() => fit.Plan(body.Model!), context.RequestAborted);
+            await WriteAsync(context, 200, plan, ReadableAdminJson.Context.FitPlan);
+            return;
+        }
+        if (body.Force != true && await Task.Run(() => fit.Judge(body.Model!), context.RequestAborted) is { Fits: false } verdict)
+        {
+            await ApiError.WriteAsync(context.Response, 409, ApiError.InvalidRequest, "does_not_fit",
+                $"{verdict.Reason} Nothing was unloaded. \"force\": true (--force of hotmodel switch) tries it all the same.");
+            return;
+        }
         TimeSpan? drain = body.DrainTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
         var report = await loop.SwitchAsync(body.Model!, body.Force ?? false, drain);
         await WriteAsync(context, StatusCode(report.Outcome), report, ReadableAdminJson.Context.SwitchReport);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using HotModel.Fit;
 using HotModel.Switching;
 
 namespace HotModel.Api;
@@ -11,6 +12,7 @@ namespace HotModel.Api;
 [JsonSerializable(typeof(SwitchStatus))]
 [JsonSerializable(typeof(ProgressNews))]
 [JsonSerializable(typeof(SwitchRequestBody))]
+[JsonSerializable(typeof(FitPlan))]
 internal sealed partial class AdminJson : JsonSerializerContext;
 
 internal static class ReadableAdminJson

@@ -10,6 +10,7 @@ namespace HotModel.Api;
 /// <summary>POST /v1/chat/completions: from a client's bytes to the turn and the prompt that are forwarded.</summary>
 internal sealed class ChatEndpoint(
     HotModelConfig config,
+    RequestAsks asks,
     Conversations conversations,
     Admissions admissions,
     Forwarder forwarder,
@@ -18,8 +19,6 @@ internal sealed class ChatEndpoint(
     PrefillAhead? prefill,
     TimeProvider time)
 {
-    private readonly RequestAsks asks = new(config);
-
     public Task HandleAsync(HttpContext context) => admissions.ServeAsync(context, async () =>
     {
         if (await ReadAsync(context) is { } request

@@ -6,10 +6,9 @@ namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
-    HotModelConfig config, Admissions admissions, RelayExchange exchange, TimeProvider time, WarmReturn? warm = null)
+    HotModelConfig config, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time, WarmReturn? warm = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
-    private readonly RequestAsks asks = new(config);
 
     /// <param name="context">The client's request.</param>
     /// <param name="route">The row of the table.</param>

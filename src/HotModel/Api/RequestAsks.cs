@@ -5,7 +5,9 @@ using HotModel.Switching;
 namespace HotModel.Api;
 
 /// <summary>What a request wants of the gate: by the model that it names and by its headers.</summary>
-internal sealed class RequestAsks(HotModelConfig config)
+/// <param name="config">The models.</param>
+/// <param name="whyNot">Given the name of a model that would have to be loaded, why it does not fit; null: it may.</param>
+internal sealed class RequestAsks(HotModelConfig config, Func<string, CancellationToken, ValueTask<string?>> whyNot)
 {
     private const string IntentHeader = "X-HotModel-Intent";
 
@@ -28,6 +30,13 @@ internal sealed class RequestAsks(HotModelConfig config)
         {
             await ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound,
                 "model_not_found", names.Unknown(model!));
+            return null;
+        }
+        if (named is not null && maySwitch && config.Server.SwitchOnRequest == SwitchOnRequest.Switch
+            && await whyNot(named, context.RequestAborted) is { } reason)
+        {
+            await ApiError.WriteAsync(context.Response, StatusCodes.Status409Conflict, ApiError.InvalidRequest,
+                "does_not_fit", reason);
             return null;
         }
         TimeSpan? wait = PreferHeader.Wait(context.Request.Headers["Prefer"]);

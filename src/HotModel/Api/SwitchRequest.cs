@@ -4,9 +4,10 @@ namespace HotModel.Api;
 
 /// <summary>Body of POST /admin/switch, as hotmodel switch writes it.</summary>
 /// <param name="Model">A configured name.</param>
-/// <param name="Force">At the drain's deadline cut running answers instead of failing.</param>
+/// <param name="Force">At the drain's deadline cut running answers instead of failing; switch though it does not fit.</param>
 /// <param name="DrainTimeoutSeconds">Instead of switch_drain_timeout_seconds, for this switch.</param>
-internal sealed record SwitchRequestBody(string? Model, bool? Force, double? DrainTimeoutSeconds);
+/// <param name="DryRun">Only tell what the switch would do.</param>
+internal sealed record SwitchRequestBody(string? Model, bool? Force, double? DrainTimeoutSeconds, bool? DryRun = null);
 
 /// <summary>Reads the body of POST /admin/switch. Strictly: without a misspelt key it would be another switch.</summary>
 internal static class SwitchRequest
@@ -58,11 +59,16 @@ internal static class SwitchRequest
                     break;
                 case "drain_timeout_seconds" when !isNull:
                     return (null, $"\"drain_timeout_seconds\" {DrainTimeoutRule}");
-                case "model" or "force" or "drain_timeout_seconds":
+                case "dry_run" when value.ValueKind is JsonValueKind.True or JsonValueKind.False:
+                    body = body with { DryRun = value.GetBoolean() };
+                    break;
+                case "dry_run" when !isNull:
+                    return (null, "\"dry_run\" must be true or false");
+                case "model" or "force" or "dry_run" or "drain_timeout_seconds":
                     break;
                 default:
                     return (null, $"\"{member.Name}\" is not known here; "
-                        + "allowed are \"model\", \"force\" and \"drain_timeout_seconds\"");
+                        + "allowed are \"model\", \"force\", \"drain_timeout_seconds\" and \"dry_run\"");
             }
         }
         return string.IsNullOrEmpty(body.Model) ? (null, "\"model\" is missing") : (body, null);

@@ -19,7 +19,11 @@ internal static class SwitchCommand
         var json = new Option<bool>("--json") { Description = "Print the report as JSON and nothing else." };
         var force = new Option<bool>("--force")
         {
-            Description = "At the drain's deadline cut running answers instead of giving up.",
+            Description = "At the drain's deadline cut running answers instead of giving up; try it though it does not fit.",
+        };
+        var dry = new Option<bool>("--dry-run")
+        {
+            Description = "Show what the switch would do and change nothing; exit status 3 where the model does not fit.",
         };
         var drain = new Option<double?>("--drain-timeout")
         {
@@ -27,15 +31,21 @@ internal static class SwitchCommand
             HelpName = "SECONDS",
             CustomParser = ReadDrainTimeout,
         };
-        var command = new Command("switch", "Make another model the active one.") { model, config, json, force, drain };
+        var command = new Command("switch", "Make another model the active one.")
+        {
+            model, config, json, force, drain, dry,
+        };
         command.SetAction(async (parsed, cancel) =>
         {
             if (ConfigOption.Load(parsed, config) is not { } loaded)
                 return ConfigOption.BadConfigStatus;
-            var body = new SwitchRequestBody(parsed.GetRequiredValue(model), parsed.GetValue(force), parsed.GetValue(drain));
+            var name = parsed.GetRequiredValue(model);
             using var proxy = new ProxyClient(ProxyAddress.Of(loaded));
             var output = parsed.InvocationConfiguration.Output;
             var error = parsed.InvocationConfiguration.Error;
+            if (parsed.GetValue(dry))
+                return await SwitchPlanCommand.RunAsync(proxy, name, parsed.GetValue(json), output, error, cancel);
+            var body = new SwitchRequestBody(name, parsed.GetValue(force), parsed.GetValue(drain));
             var progress = parsed.GetValue(json) ? null : new SwitchProgress(error, !Console.IsErrorRedirected);
             return await RunAsync(proxy, body, progress, output, error, cancel);
         });

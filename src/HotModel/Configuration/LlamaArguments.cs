@@ -73,7 +73,7 @@ internal static class LlamaArguments
             : new Dictionary<string, string>();
 
     /// <summary>By its name: in process mode the program may be another, which would refuse an option it lacks.</summary>
-    private static bool IsLlamaServer(string binary) =>
+    public static bool IsLlamaServer(string binary) =>
         Path.GetFileName(binary).Contains("llama-server", StringComparison.OrdinalIgnoreCase);
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

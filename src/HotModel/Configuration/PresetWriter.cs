@@ -89,7 +89,7 @@ internal static class PresetWriter
     }
 
     /// <summary>The model's own keys, then its extra_args, which win as they do at the end of a command line.</summary>
-    private static List<(string Key, string Value)> Entries(ModelConfig model, Action<string> refuse)
+    internal static List<(string Key, string Value)> Entries(ModelConfig model, Action<string> refuse)
     {
         var extra = ExtraArgs.ToPreset(model.ExtraArgs, refuse);
         var entries = new List<(string Key, string Value)> { ("model", model.Path), ("c", Text(model.CtxSize)) };

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace HotModel.Gpu;
 
 /// <summary>
@@ -12,11 +15,13 @@ internal sealed unsafe class GpuMemory : IDisposable
     private readonly Lock gate = new();
     private NvmlNative? nvml;
     private readonly nint[] devices;
+    private readonly (string Id, string Name)[] names;
 
     private GpuMemory(NvmlNative? nvml, nint[] devices)
     {
         this.nvml = nvml;
         this.devices = devices;
+        names = [.. devices.Select((device, index) => NameOf(nvml!, device, index))];
     }
 
     private static string DefaultLibrary => OperatingSystem.IsWindows() ? "nvml.dll" : "libnvidia-ml.so.1";
@@ -45,6 +50,7 @@ internal sealed unsafe class GpuMemory : IDisposable
             if (nvml is null)
                 return Empty(capturedAt);
             var perGpu = new long[devices.Length];
+            var each = new GpuDevice[devices.Length];
             ulong total = 0;
             for (var i = 0; i < devices.Length; i++)
             {
@@ -54,11 +60,12 @@ internal sealed unsafe class GpuMemory : IDisposable
                     return Empty(capturedAt);
                 total += memory.Used;
                 perGpu[i] = (long)(memory.Used >> MegabyteShift);
+                each[i] = new GpuDevice(names[i].Id, names[i].Name, (long)memory.Used, (long)memory.Free);
             }
             var processes = new List<GpuProcess>();
             for (var i = 0; i < devices.Length; i++)
                 AddProcesses(nvml, i, processes);
-            return new GpuReading(capturedAt, (long)(total >> MegabyteShift), perGpu, processes);
+            return new GpuReading(capturedAt, (long)(total >> MegabyteShift), perGpu, processes) { Devices = each };
         }
     }
 
@@ -89,6 +96,22 @@ internal sealed unsafe class GpuMemory : IDisposable
                 handles.Add(handle);
         }
         return [.. handles];
+    }
+
+    private static (string Id, string Name) NameOf(NvmlNative nvml, nint device, int index)
+    {
+        var name = Text(nvml.nvmlDeviceGetName, device) ?? "GPU";
+        return (Text(nvml.nvmlDeviceGetUUID, device) ?? string.Create(CultureInfo.InvariantCulture, $"{name} {index}"), name);
+    }
+
+    private static string? Text(delegate* unmanaged<nint, byte*, uint, int> ask, nint device)
+    {
+        const int most = 96; // NVML_DEVICE_NAME_V2_BUFFER_SIZE and NVML_DEVICE_UUID_V2_BUFFER_SIZE
+        var text = stackalloc byte[most];
+        if (ask == null || ask(device, text, most) != NvmlNative.Success)
+            return null;
+        var bytes = new ReadOnlySpan<byte>(text, most);
+        return Encoding.UTF8.GetString(bytes[..Math.Max(bytes.IndexOf((byte)0), 0)]) is { Length: > 0 } told ? told : null;
     }
 
     /// <summary>

@@ -39,6 +39,9 @@ internal sealed unsafe class NvmlNative
     public readonly delegate* unmanaged<uint*, int> nvmlDeviceGetCount_v2;
     public readonly delegate* unmanaged<uint, nint*, int> nvmlDeviceGetHandleByIndex_v2;
     public readonly delegate* unmanaged<nint, Memory*, int> nvmlDeviceGetMemoryInfo_v2;
+    /// <summary>Null in a library that lacks it: devices then go by their index.</summary>
+    public readonly delegate* unmanaged<nint, byte*, uint, int> nvmlDeviceGetUUID;
+    public readonly delegate* unmanaged<nint, byte*, uint, int> nvmlDeviceGetName;
     /// <summary>Null in a driver older than 2021; then there are no figures by process.</summary>
     public readonly delegate* unmanaged<nint, uint*, ProcessInfo*, int> nvmlDeviceGetComputeRunningProcesses_v3;
     public readonly delegate* unmanaged<nint, uint*, ProcessInfo*, int> nvmlDeviceGetGraphicsRunningProcesses_v3;
@@ -59,6 +62,8 @@ internal sealed unsafe class NvmlNative
             (delegate* unmanaged<uint, nint*, int>)Export(library, nameof(nvmlDeviceGetHandleByIndex_v2));
         nvmlDeviceGetMemoryInfo_v2 =
             (delegate* unmanaged<nint, Memory*, int>)Export(library, nameof(nvmlDeviceGetMemoryInfo_v2));
+        nvmlDeviceGetUUID = (delegate* unmanaged<nint, byte*, uint, int>)Export(library, nameof(nvmlDeviceGetUUID));
+        nvmlDeviceGetName = (delegate* unmanaged<nint, byte*, uint, int>)Export(library, nameof(nvmlDeviceGetName));
         nvmlDeviceGetComputeRunningProcesses_v3 = (delegate* unmanaged<nint, uint*, ProcessInfo*, int>)
             Export(library, nameof(nvmlDeviceGetComputeRunningProcesses_v3));
         nvmlDeviceGetGraphicsRunningProcesses_v3 = (delegate* unmanaged<nint, uint*, ProcessInfo*, int>)

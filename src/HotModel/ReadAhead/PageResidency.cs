@@ -29,6 +29,28 @@ internal sealed class PageResidency(SafeFileHandle file, string path)
         return missing;
     }
 
+    /// <summary>Bytes of the whole file that are there; null where that is not known.</summary>
+    public long? ResidentBytes(long fileBytes)
+    {
+        const int windowBytes = 64 << 20;
+        if (!isTold)
+            return null;
+        var resident = 0L;
+        for (var at = 0L; at < fileBytes; at += windowBytes)
+        {
+            var length = (int)Math.Min(windowBytes, fileBytes - at);
+            if (!TryLook(at, length))
+                return null;
+            var count = (length + Environment.SystemPageSize - 1) / Environment.SystemPageSize;
+            for (var page = 0; page < count; page++)
+            {
+                if ((pages[page] & 1) != 0)
+                    resident += Math.Min(Environment.SystemPageSize, length - (long)page * Environment.SystemPageSize);
+            }
+        }
+        return resident;
+    }
+
     private bool TryLook(long offset, int length)
     {
         var count = (length + Environment.SystemPageSize - 1) / Environment.SystemPageSize;

@@ -62,6 +62,19 @@ internal sealed partial class SessionStore
         }
     }
 
+    /// <summary>Of the session that was used last, its newest one of that model, whatever the passport.</summary>
+    public (string SessionId, int Tokens)? LatestSnapshot(string model)
+    {
+        lock (sync)
+        {
+            if (closed || LatestSession() is not { } session)
+                return null;
+            foreach (var snapshot in SnapshotsOf(session.Key).Where(snapshot => snapshot.Model == model))
+                return (session.Id, snapshot.Tokens);
+            return null;
+        }
+    }
+
     /// <summary>Deletes a slot file whose row is gone. Called under the lock.</summary>
     public Action<string>? SnapshotDropped { get; set; }
 

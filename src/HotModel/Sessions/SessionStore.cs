@@ -67,6 +67,7 @@ internal sealed partial class SessionStore : IDisposable
         expired = Statement("SELECT key, id FROM sessions WHERE updated < $1", 1);
         deleteByKey = Statement("DELETE FROM sessions WHERE key = $1", 1);
         snapshots = new SnapshotStatements(Statement);
+        footprints = new FootprintStatements(Statement);
         PrepareAdmin(out listSessions, out readSummary, out readModels, out readFirstUser, out readMessages);
         lastActiveModel = getSetting.Scalar("last_active_model") as string;
     }

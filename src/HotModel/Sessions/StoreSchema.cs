@@ -68,6 +68,17 @@ internal static class StoreSchema
         """
         ALTER TABLE snapshots ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
         """,
+        """
+        CREATE TABLE footprints (
+            fingerprint TEXT NOT NULL,
+            device TEXT NOT NULL,
+            build TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            estimated INTEGER,
+            created INTEGER NOT NULL,
+            PRIMARY KEY (fingerprint, device)
+        ) WITHOUT ROWID;
+        """,
     ];
 
     /// <summary>Brings the file to the newest version, one transaction a step.</summary>

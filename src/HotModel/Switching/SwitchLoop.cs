@@ -80,6 +80,8 @@ internal sealed partial class SwitchLoop
 
     public bool BackendIsRunning => operations.BackendIsRunning;
 
+    public IReadOnlyList<int> BackendPids => operations.BackendPids;
+
     /// <summary>Returns once the request may be sent, or may not.</summary>
     /// <param name="ask">What it wants.</param>
     /// <param name="onQueued">Called on the loop's thread if the request has to wait; must not block.</param>

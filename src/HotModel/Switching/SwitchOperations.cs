@@ -13,7 +13,16 @@ namespace HotModel.Switching;
 internal sealed record SwitchGpu(
     Func<GpuReading> Read,
     Func<GpuReading?, GpuReading?, IReadOnlyList<int>, CancellationToken, Task<SettleResult>> Settle,
-    Func<PeakSampler> SamplePeak);
+    Func<PeakSampler> SamplePeak)
+{
+    /// <summary>After each load, from its thread.</summary>
+    public Action<ModelConfig, LoadReadings> Measure { get; init; } = (_, _) => { };
+}
+
+/// <param name="Before">The load, when the model before was gone.</param>
+/// <param name="Pids">Of our processes after it.</param>
+/// <param name="Failure">Null: it succeeded.</param>
+internal sealed record LoadReadings(GpuReading Before, GpuReading After, IReadOnlyList<int> Pids, LoadFailure? Failure);
 
 /// <summary>What is done for conversations around loading and unloading. Neither makes a switch fail.</summary>
 /// <param name="Leaving">Before an unload or a stop, when no request runs.</param>
@@ -42,6 +51,8 @@ internal sealed class SwitchOperations(
 
     public bool BackendIsRunning => backend.IsRunning;
 
+    public IReadOnlyList<int> BackendPids => backend.ProcessIds;
+
     public IReadOnlyList<string> LogTail() => backend.LogTail();
 
     public void Nudge() => backend.Nudge();
@@ -69,6 +80,7 @@ internal sealed class SwitchOperations(
         var result = await backend.LoadAsync(models[model], generation,
             progress => feed.Publish(new ProgressNews(model, progress.Stage, progress.Fraction)), token);
         var reading = gpu.Read();
+        gpu.Measure(models[model], new LoadReadings(beforeLoad, reading, backend.ProcessIds, result.Failure));
         if (result.Upstream is not { } upstream)
             return new LoopInput.LoadEnded(generation, result, reading, null);
         post(new LoopInput.Answers(generation));

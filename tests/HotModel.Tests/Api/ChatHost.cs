@@ -86,11 +86,12 @@ internal sealed class ChatHost : IAsyncDisposable
         var streams = new StreamExchange(host.Metrics, NullLogger<StreamExchange>.Instance);
         var admissions = new Admissions(
             host.EnterAsync, _ => host.Told, new QuietTime(), host.Metrics, time, NullLogger<Admissions>.Instance);
+        var asks = new RequestAsks(config, (_, _) => default);
         var chat = new ChatEndpoint(
-            config, new Conversations(host.Store, time), admissions, host.forwarder,
+            config, asks, new Conversations(host.Store, time), admissions, host.forwarder,
             new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), warm: null, prefill: null,
             time);
-        var relay = new RelayEndpoint(config, admissions,
+        var relay = new RelayEndpoint(config, asks, admissions,
             new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance), time);
         host.app = await ServeAsync(app =>
         {

@@ -19,8 +19,21 @@ public class RequestAsksTests
         context.Response.Body = body;
         foreach (var (name, value) in headers)
             context.Request.Headers.Append(name, value);
-        var ask = await new RequestAsks(config ?? Config).ReadAsync(context, model, maySwitch: true);
+        var ask = await new RequestAsks(config ?? Config, WhyNotAsync).ReadAsync(context, model, maySwitch: true);
         return (ask, context.Response.StatusCode, Encoding.UTF8.GetString(body.ToArray()));
+    }
+
+    private static ValueTask<string?> WhyNotAsync(string model, CancellationToken cancel) =>
+        new(model == "huge" ? "It is too large." : null);
+
+    [Fact]
+    public async Task Model_that_does_not_fit_is_refused_before_anything_is_unloaded_for_it()
+    {
+        var (ask, status, body) = await ReadAsync("huge", TestConfig.Create("a", "huge"));
+        Assert.Null(ask);
+        Assert.Equal(409, status);
+        Assert.Contains("\"message\":\"It is too large.\"", body, StringComparison.Ordinal);
+        Assert.Contains("\"code\":\"does_not_fit\"", body, StringComparison.Ordinal);
     }
 
     [Theory]

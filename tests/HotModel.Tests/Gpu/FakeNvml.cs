@@ -9,6 +9,7 @@ public sealed unsafe class FakeNvml : IDisposable
     private const string Source = """
         #include <stdint.h>
         #include <stddef.h>
+        #include <stdio.h>
         typedef struct { unsigned version; unsigned long long total, reserved, free, used; } memory_v2;
         typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } process_v2;
         static unsigned devices; static unsigned long long used_bytes[8]; static int failing; static int inits;
@@ -31,7 +32,14 @@ public sealed unsafe class FakeNvml : IDisposable
         int nvmlDeviceGetMemoryInfo_v2(void *device, memory_v2 *memory) {
             if (failing) return failing;
             if (memory->version != (sizeof(memory_v2) | (2u << 24))) return 25;
-            memory->total = 1ull << 40; memory->reserved = 0; memory->used = *(unsigned long long *)device; return 0;
+            memory->total = 1ull << 40; memory->reserved = 0; memory->used = *(unsigned long long *)device;
+            memory->free = memory->total - memory->used; return 0;
+        }
+        int nvmlDeviceGetUUID(void *device, char *text, unsigned length) {
+            return snprintf(text, length, "GPU-%u", (unsigned)((unsigned long long *)device - used_bytes)) < (int)length ? 0 : 7;
+        }
+        int nvmlDeviceGetName(void *device, char *text, unsigned length) {
+            return device && snprintf(text, length, "NVIDIA Fake") < (int)length ? 0 : 7;
         }
         static int processes(void *device, unsigned *count, process_v2 *infos, unsigned graphics) {
             unsigned found = 0, index = (unsigned)((unsigned long long *)device - used_bytes);

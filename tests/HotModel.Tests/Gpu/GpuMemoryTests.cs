@@ -60,6 +60,22 @@ public sealed class GpuMemoryTests(FakeNvml nvml) : IClassFixture<FakeNvml>
     }
 
     [Fact]
+    public void Devices_have_names_of_their_own_and_what_is_free()
+    {
+        nvml.Reset(2);
+        nvml.Use(0, 0);
+        nvml.Use(1, 24 * Megabyte);
+
+        using var gpu = GpuMemory.TryOpen(nvml.Path);
+
+        const long total = 1L << 40;
+        Assert.Equal([
+            new GpuDevice("GPU-0", "NVIDIA Fake", 0, total),
+            new GpuDevice("GPU-1", "NVIDIA Fake", 24 * (long)Megabyte, total - 24 * (long)Megabyte),
+        ], gpu.Read(time).Devices);
+    }
+
+    [Fact]
     public void Processes_of_both_lists_are_read_once_and_those_without_a_figure_are_left_out()
     {
         nvml.Reset(2);

@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using HotModel.Configuration;
+using HotModel.Gpu;
+using HotModel.ReadAhead;
+using HotModel.Sessions;
+
+namespace HotModel.Fit;
+
+/// <summary>What is loaded at a moment.</summary>
+/// <param name="Model">Null: none.</param>
+/// <param name="IsMoving">One is being loaded or unloaded: nobody knows how far that has come.</param>
+/// <param name="Goal">On its way in.</param>
+/// <param name="Pids">Of our processes.</param>
+internal sealed record LoadedNow(string? Model, bool IsMoving, string? Goal, IReadOnlyList<int> Pids);
+
+/// <summary>What a check reads of the world.</summary>
+/// <param name="Gpu">A reading now.</param>
+/// <param name="Memory">Of the machine, and of what limits this process in it; empty: unknown.</param>
+/// <param name="Loaded">What is loaded.</param>
+/// <param name="HasUnreadableGpu">There may be a GPU whose memory nobody tells.</param>
+internal sealed record FitSenses(
+    Func<GpuReading> Gpu, Func<IReadOnlyList<MemoryState>> Memory, Func<LoadedNow> Loaded, bool HasUnreadableGpu);
+
+/// <summary>Whether a model fits, asked before anything is unloaded for it. From any thread.</summary>
+/// <param name="config">The models.</param>
+/// <param name="facts">Their files and arguments.</param>
+/// <param name="ledger">What they took before.</param>
+/// <param name="store">What is kept of conversations.</param>
+/// <param name="senses">The world.</param>
+/// <param name="seconds">How long unloading and loading a model take; null where it was not measured.</param>
+/// <param name="time">The clock.</param>
+internal sealed class FitCheck(
+    HotModelConfig config, ModelFacts facts, FootprintLedger ledger, SessionStore store, FitSenses senses,
+    Func<string, (TimeSpan? Unload, TimeSpan? Load)> seconds, TimeProvider time)
+{
+    /// <summary>So long a verdict holds for requests, which may come by the hundred.</summary>
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+
+    // As many as there are models in the configuration.
+    private readonly ConcurrentDictionary<string, (long At, Task<FitVerdict> Verdict)> recent = new(StringComparer.Ordinal);
+
+    /// <summary>For a request that names a model which may have to be loaded; about a second old at most.</summary>
+    /// <param name="model">A configured name.</param>
+    /// <param name="cancel">Ends the wait, not the look.</param>
+    public Task<FitVerdict> JudgeAsync(string model, CancellationToken cancel)
+    {
+        var now = time.GetTimestamp();
+        if (!recent.TryGetValue(model, out var last) || last.Verdict.IsFaulted || time.GetElapsedTime(last.At, now) >= Fresh)
+            recent[model] = last = (now, Task.Run(() => Judge(model), CancellationToken.None));
+        return last.Verdict.WaitAsync(cancel);
+    }
+
+    /// <summary>As things are now.</summary>
+    /// <param name="model">A configured name.</param>
+    public FitVerdict Judge(string model)
+    {
+        var loaded = senses.Loaded();
+        var fact = facts.Of(config.Models[model]);
+        if (!loaded.IsMoving && loaded.Model == model)
+            return new FitVerdict(true, null, [], fact.Settings.ContextTokens, null, []);
+        var reading = senses.Gpu();
+        var visible = facts.Visible(fact, reading.Devices);
+        var usesGpu = ledger.UsesGpu(fact.Build);
+        return FitJudge.Judge(new FitQuestion
+        {
+            Model = model,
+            Fact = fact,
+            Gpus = visible.Devices,
+            Ledger = ledger.Find(fact, visible.Devices),
+            BuildUsesGpu = usesGpu,
+            GpuProcessBytes = ledger.ProcessBytes(fact.Build, visible.Devices),
+            Freed = Freed(loaded, reading),
+            FreeCpuBytes = senses.Memory() is { Count: > 0 } states ? states.Min(state => state.Available) : null,
+            Doubt = Doubt(config.Models[model], fact.Settings, loaded, reading) ?? visible.Doubt,
+        });
+    }
+
+    /// <summary>What a switch would do now.</summary>
+    /// <param name="model">A configured name.</param>
+    public FitPlan Plan(string model)
+    {
+        var loaded = senses.Loaded();
+        var isActive = !loaded.IsMoving && loaded.Model == model;
+        var verdict = Judge(model);
+        TimeSpan? nothing = loaded.IsMoving ? null : TimeSpan.Zero;
+        var unload = isActive || loaded.Model is null ? nothing : seconds(loaded.Model).Unload;
+        var load = isActive ? TimeSpan.Zero : seconds(model).Load;
+        return new FitPlan
+        {
+            Model = model,
+            ActiveModel = loaded.Model,
+            AlreadyActive = isActive,
+            Fits = verdict.Fits,
+            Reason = verdict.Reason,
+            Unloads = isActive || loaded.Model is not { } leaves || leaves == model ? [] : [leaves],
+            CtxSize = verdict.ContextTokens,
+            LargestCtxSize = verdict.LargestContext,
+            Devices = [.. verdict.Devices.Select(PlannedDevice.Of)],
+            Seconds = new PlannedSeconds(Rounded(unload), Rounded(load), Rounded(unload + load)),
+            Warm = new PlannedWarmth(CachedPart(config.Models[model]), SnapshotOf(model)),
+            Notes = verdict.Notes,
+        };
+    }
+
+    private string? Doubt(ModelConfig model, FitSettings settings, LoadedNow loaded, GpuReading reading)
+    {
+        if (loaded.IsMoving && loaded.Goal == model.Name)
+            return "it is on its way in";
+        if (config.Llama.BackendMode == BackendMode.Process && !LlamaArguments.IsLlamaServer(model.Binary))
+            return "its program is not llama-server";
+        var mayUseGpu = settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });
+        return mayUseGpu && reading.Devices.Count == 0 && senses.HasUnreadableGpu
+            ? "there may be a GPU whose memory cannot be read" : null;
+    }
+
+    private static double? Rounded(TimeSpan? span) => span is { } value ? Math.Round(value.TotalSeconds, 3) : null;
+
+    private PlannedSnapshot? SnapshotOf(string model) =>
+        config.Snapshots.Enabled && store.LatestSnapshot(model) is { } snapshot
+            ? new PlannedSnapshot(snapshot.SessionId, snapshot.Tokens) : null;
+
+    private Dictionary<string, FreedMemory> Freed(LoadedNow loaded, GpuReading reading)
+    {
+        if (!loaded.IsMoving && loaded.Model is null)
+            return FreedMemory.Nothing(reading);
+        IReadOnlyDictionary<string, long>? measured = null, expected = null;
+        long? cpu = null;
+        if (!loaded.IsMoving)
+        {
+            var leaving = facts.Of(config.Models[loaded.Model!]);
+            var gpus = ledger.UsesGpu(leaving.Build) == false ? [] : facts.Visible(leaving, reading.Devices).Devices;
+            measured = ledger.Find(leaving, gpus);
+            var estimate = FitEstimate.Of(
+                leaving, gpus, gpu => gpu.FreeBytes + gpu.UsedBytes, ledger.ProcessBytes(leaving.Build, gpus));
+            expected = estimate?.Gpus.Select((gpu, i) => (gpus[i].Id, gpu.TotalBytes)).ToDictionary(StringComparer.Ordinal);
+            cpu = estimate is null ? null : FitEstimate.CpuBytes(estimate.Cpu, leaving.Settings);
+        }
+        var freed = FreedMemory.OfGpus(reading, loaded.Pids, measured, expected);
+        if (FreedMemory.OfProcesses(loaded.Pids) is { } held)
+            freed[DeviceFit.CpuId] = new FreedMemory(held, FitSource.Processes);
+        else if (cpu is { } bytes)
+            freed[DeviceFit.CpuId] = new FreedMemory(bytes, FitSource.Estimate);
+        return freed;
+    }
+
+    /// <summary>Null where the system does not tell.</summary>
+    private double? CachedPart(ModelConfig model)
+    {
+        var (cached, all) = (0L, 0L);
+        try
+        {
+            foreach (var path in ModelFiles.Of(config, model))
+            {
+                using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                var bytes = RandomAccess.GetLength(file);
+                if (new PageResidency(file, path).ResidentBytes(bytes) is not { } resident)
+                    return null;
+                cached += resident;
+                all += bytes;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            return null;
+        }
+        return all > 0 ? Math.Round((double)cached / all, 3) : null;
+    }
+}
