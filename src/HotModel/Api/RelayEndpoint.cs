@@ -6,7 +6,8 @@ namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
-    HotModelConfig config, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time, WarmReturn? warm = null)
+    HotModelConfig config, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time,
+    WarmReturn? warm = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
 
