@@ -97,7 +97,7 @@ public sealed class SdkWaitingTests
     private static async Task<(string Text, ChatFinishReason? End)> ChatAsync(HotModelProcess hotmodel)
     {
         var (text, end) = ("", (ChatFinishReason?)null);
-        await foreach (var update in OpenAiSdkRouteTests.Sdk(hotmodel).GetChatClient("any").CompleteChatStreamingAsync(
+        await foreach (var update in OpenAiSdkRouteTests.Sdk(hotmodel).GetChatClient("active").CompleteChatStreamingAsync(
             [new UserChatMessage("hello")], new ChatCompletionOptions { MaxOutputTokenCount = 8 }))
         {
             text += string.Concat(update.ContentUpdate.Select(part => part.Text));

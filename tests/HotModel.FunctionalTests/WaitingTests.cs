@@ -301,10 +301,10 @@ public sealed partial class WaitingTests
             Assert.Equal("error", (string?)said["type"]);
     }
 
-    [GeneratedRegex(@"^: hotmodel state=(draining|unloading|settling|loading|ready|conversation)( model=b)?( pct=(?<pct>\d+))?\n$",
+    [GeneratedRegex(@"^: hotmodel state=(queued|draining|unloading|settling|loading|ready|conversation)( model=b)?( pct=(?<pct>\d+))?( position=\d+)?\n$",
         RegexOptions.Multiline)]
     private static partial Regex Told();
 
-    [GeneratedRegex(@"\A(: hotmodel state=[a-z_]+( model=b)?( pct=\d+)?\n\n)+")]
+    [GeneratedRegex(@"\A(: hotmodel state=[a-z_]+( model=b)?( pct=\d+)?( position=\d+)?\n\n)+")]
     private static partial Regex Leading();
 }
