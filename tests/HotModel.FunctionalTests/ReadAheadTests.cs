@@ -24,7 +24,9 @@ public sealed class ReadAheadTests
         var report = (await switching).Json;
         Assert.Equal("b", (string?)report["active_model"]);
         var megabytes = new FileInfo(target).Length >> 20;
-        Assert.Equal((megabytes, 0), ((long)report["read_ahead"]!["mb"]!, (long)report["read_ahead"]!["already_mb"]!));
+        // Less what was read of its head to see whether it fits.
+        Assert.InRange((long)report["read_ahead"]!["mb"]!, megabytes - 1, megabytes);
+        Assert.Equal(0, (long)report["read_ahead"]!["already_mb"]!);
         Assert.True((double)report["read_ahead"]!["seconds"]! > 0);
         var again = (await hotmodel.Api.SwitchAsync("slow")).Json["read_ahead"]!;
         Assert.Equal(0, (long)again["mb"]!);
