@@ -24,11 +24,9 @@ internal sealed partial class RequestScheduler
         var lines = s.Waiting.IsEmpty ? [] : WaitingLine.Of(s, RequestIntent.Normal, loaded);
         if (lines.Count > 0)
         {
-            var closeBy = CloseBy(s, loaded, lines);
-            if (s.InFlightNormal > 0)
-                return new Leaving(closeBy, lines[0].Model);
-            var stays = Stays(s, loaded, lines[0].Model);
-            return new Leaving(stays < closeBy ? stays : closeBy, lines[0].Model);
+            var last = Earlier(CloseBy(s, loaded, lines), s.OpenedAt + Turn(s, loaded, lines[0].Model));
+            return new Leaving(
+                s.InFlightNormal > 0 ? last : Earlier(last, Stays(s, loaded, lines[0].Model)), lines[0].Model);
         }
         // A timer may be late: who has just come for the loaded model finds it.
         if (s.InFlight > 0 || s.Waiting.Values.Any(r => r.Model is null || r.Model == loaded))
@@ -56,6 +54,13 @@ internal sealed partial class RequestScheduler
         }
         return closeBy;
     }
+
+    /// <summary>
+    /// How long a model is used while others wait. Several times what leaving it takes, so that most of the time is spent
+    /// on answers; not as long as the bound on waiting allows, which is much where switches are quick.
+    /// </summary>
+    private TimeSpan Turn(ScheduleState s, string loaded, string other) =>
+        rules.TurnFactor * (Answer(s, loaded).Mean + Unload(s, loaded).Mean + Load(s, other).Mean);
 
     /// <summary>Until when a model that nobody uses is kept for who may come back to it, while others wait.</summary>
     private TimeSpan Stays(ScheduleState s, string loaded, string other)
@@ -85,6 +90,8 @@ internal sealed partial class RequestScheduler
             : roundTrip > rules.MostResidency ? rules.MostResidency
             : roundTrip;
     }
+
+    private static TimeSpan Earlier(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     private static bool IsWanted(ScheduleState s, string? model) =>
         s.Waiting.Values.Any(r => r.Intent == RequestIntent.Normal && r.Model == model);

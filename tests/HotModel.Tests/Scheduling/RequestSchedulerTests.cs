@@ -85,6 +85,19 @@ public class RequestSchedulerTests
     }
 
     [Fact]
+    public void Model_in_use_has_a_turn_of_four_times_what_leaving_it_takes()
+    {
+        // Of 5 s answers, and 10 s for a switch: without a bound that comes sooner.
+        var s = Loaded(rules: Rules with { MaxWait = Seconds(1000) });
+        KeepBusy(s, "a", until: 200);
+        Pass(s, 1);
+        var other = Ask(s, "b");
+        s.Run();
+        // The last one of the turn begins at 58 s.
+        Waited(4 * (5 + 1 + 9) - 1 + 3 + 10, other);
+    }
+
+    [Fact]
     public void Client_that_thinks_between_two_calls_causes_no_switch()
     {
         var s = Loaded();
