@@ -78,14 +78,16 @@ internal sealed partial class RequestScheduler
         s.Of(loaded).Pause is { } pause && pause <= residency;
 
     /// <summary>
-    /// As long as the way to the other model and back takes: who waits for the client that comes back loses no more by it
-    /// than the two switches would have taken that it saves.
+    /// As long as the way to the other model and back takes, shared by those who wait: together they lose no more by it than
+    /// the two switches would have taken that it saves to the client that comes back.
     /// </summary>
     private TimeSpan Residency(ScheduleState s, string loaded, string other)
     {
         if (rules.Residency is { } configured)
             return configured;
-        var roundTrip = Unload(s, loaded).Mean + Load(s, other).Mean + Unload(s, other).Mean + Load(s, loaded).Mean;
+        var waiting = s.Waiting.Values.Count(r => r.Intent == RequestIntent.Normal && r.Model is not null && r.Model != loaded);
+        var roundTrip = (Unload(s, loaded).Mean + Load(s, other).Mean + Unload(s, other).Mean + Load(s, loaded).Mean)
+            / Math.Max(1, waiting);
         return roundTrip < rules.LeastResidency ? rules.LeastResidency
             : roundTrip > rules.MostResidency ? rules.MostResidency
             : roundTrip;

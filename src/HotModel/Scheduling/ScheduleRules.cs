@@ -18,13 +18,13 @@ internal sealed record ScheduleRules
     /// <summary>How long an unused model is kept while others wait; null: as long as going there and back takes.</summary>
     public TimeSpan? Residency { get; init; }
     /// <summary>Bounds of the measured residency.</summary>
-    public TimeSpan LeastResidency { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan LeastResidency { get; init; } = TimeSpan.FromSeconds(0.1);
     public TimeSpan MostResidency { get; init; } = TimeSpan.FromSeconds(30);
     /// <summary>
     /// A model that others wait for is used for this many times as long as leaving it takes, its last answers included; so
-    /// switching takes a fifth of the time at most.
+    /// switching takes a tenth of the time at most.
     /// </summary>
-    public double TurnFactor { get; init; } = 4;
+    public double TurnFactor { get; init; } = 10;
     /// <summary>A background request that may not have a switch now waits; false: it is refused.</summary>
     public bool BackgroundWaits { get; init; } = true;
     /// <summary>A model that did not load is not tried again before this; doubled by each further failure.</summary>

@@ -85,7 +85,7 @@ public class RequestSchedulerTests
     }
 
     [Fact]
-    public void Model_in_use_has_a_turn_of_four_times_what_leaving_it_takes()
+    public void Model_in_use_has_a_turn_of_ten_times_what_leaving_it_takes()
     {
         // Of 5 s answers, and 10 s for a switch: without a bound that comes sooner.
         var s = Loaded(rules: Rules with { MaxWait = Seconds(1000) });
@@ -93,8 +93,18 @@ public class RequestSchedulerTests
         Pass(s, 1);
         var other = Ask(s, "b");
         s.Run();
-        // The last one of the turn begins at 58 s.
-        Waited(4 * (5 + 1 + 9) - 1 + 3 + 10, other);
+        // The last one of the turn begins at 148 s.
+        Waited(10 * (5 + 1 + 9) - 1 + 3 + 10, other);
+    }
+
+    [Fact]
+    public void Unused_model_is_kept_for_less_the_more_wait()
+    {
+        var s = Loaded();
+        Ask(s, "a");
+        var others = new[] { Ask(s, "b"), Ask(s, "b"), Ask(s, "b"), Ask(s, "b") };
+        s.Run();
+        Assert.All(others, other => Waited(20.0 / 4 + 10, other));
     }
 
     [Fact]
@@ -128,10 +138,10 @@ public class RequestSchedulerTests
         var s = Loaded();
         var gone = Ask(s, "b");
         var other = Ask(s, "c");
-        Pass(s, 25);
+        Pass(s, 15);
         s.Leave(gone);
         s.Run();
-        Waited(20 + 10 + 10, other);
+        Waited(10 + 10 + 10, other);
     }
 
     [Fact]
@@ -505,7 +515,7 @@ public class RequestSchedulerTests
     [Fact]
     public void Who_waits_can_be_told_the_place_and_the_time()
     {
-        var s = Loaded();
+        var s = Loaded(rules: Rules with { Residency = Seconds(20) });
         Ask(s, "a");
         var first = Ask(s, "b");
         var second = Ask(s, "c");
