@@ -17,6 +17,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             ScheduleEventKind.SwitchBegun => Close(s, e.Model, now) with { Asked = true },
             ScheduleEventKind.ModelOpened => Open(s, e, now),
             ScheduleEventKind.LoadFailed => Fail(s, e, now),
+            ScheduleEventKind.LeavingModelLost => s with { Gate = GateState.Switching, GateSince = now, Loaded = null },
             ScheduleEventKind.ModelGone => s with
             {
                 Gate = GateState.Empty,

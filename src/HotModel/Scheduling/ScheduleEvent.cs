@@ -20,6 +20,8 @@ internal enum ScheduleEventKind
     SwitchBegun,
     /// <summary>A model answers: loaded, brought back, or kept because running answers did not end in time.</summary>
     ModelOpened,
+    /// <summary>The model that is being left has died: there is no way back to it.</summary>
+    LeavingModelLost,
     /// <summary>A load failed; another model may be on its way instead.</summary>
     LoadFailed,
     /// <summary>No model is loaded; the model may be on its way back without anybody having asked.</summary>

@@ -170,6 +170,8 @@ internal sealed partial class SwitchLoop
         }
         var ticket = state.Current ?? state.Queued[0];
         var target = state.Current is null ? ticket.Model : state.Goal;
+        if (schedule.Gate == GateState.Draining && state.Instance == 0)
+            Tell(new ScheduleEvent(ScheduleEventKind.LeavingModelLost));
         if (!ticket.IsScheduled && (!schedule.Asked || schedule.Target != target))
             Tell(new ScheduleEvent(ScheduleEventKind.SwitchBegun) { Model = target });
     }

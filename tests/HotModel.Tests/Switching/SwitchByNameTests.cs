@@ -71,6 +71,23 @@ public class SwitchByNameTests
     }
 
     [Fact]
+    public void Switch_away_from_a_model_that_died_meanwhile_is_not_given_up()
+    {
+        var s = Ready();
+        var running = s.Arrive();
+        var other = s.Arrive(For("b"));
+        s.Advance(Config.Server.QueueMaxWait);
+        Assert.Equal(SwitchPhase.Draining, s.Loop.State.Phase);
+        s.Do(s.Backend.Lose);
+        var any = s.Arrive();
+        s.Do(other.Leave);
+        Assert.Null(any.Lease);
+        s.Do(() => running.Return(answered: false));
+        FinishSwitch(s);
+        Assert.Equal("b", any.Lease!.Model);
+    }
+
+    [Fact]
     public void Explicit_switch_takes_the_place_of_a_scheduled_one_that_still_drains()
     {
         var s = Ready();

@@ -95,7 +95,7 @@ internal sealed class SwitchSimulation
             SwitchPhase.Idle => schedule is { Gate: GateState.Empty, Target: null, Waiting.IsEmpty: true },
             _ when machine.Current is null && machine.Queued.IsEmpty =>
                 schedule.Gate == GateState.Empty && schedule.Target == machine.Goal,
-            _ => schedule.Gate is GateState.Switching or GateState.Draining && schedule.Target is not null,
+            _ => schedule.Gate == GateState.Switching && schedule.Target is not null,
         });
         Assert.True(agree, $"they disagree: {machine} and {schedule}");
     }
