@@ -57,6 +57,9 @@ system_prompt = "You are a helpful assistant."
 [llama]
 binary = '$llama'
 
+[snapshots]
+min_tokens = 64                     # 512 if not given: the conversation here is a short one
+
 [router]
 port = $(FreePort)
 

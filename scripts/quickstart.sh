@@ -106,6 +106,9 @@ system_prompt = "You are a helpful assistant."
 [llama]
 binary = "$llama_server"
 
+[snapshots]
+min_tokens = 64                     # 512 if not given: the conversation here is a short one
+
 [router]                            # hotmodel starts llama-server as a router of its own
 port = ${ports[1]}
 
