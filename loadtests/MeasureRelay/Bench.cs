@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using LoadTests;
 
 namespace MeasureRelay;
 
@@ -23,7 +24,7 @@ internal sealed class Bench : IDisposable
 
     public IReadOnlyList<Side> Start()
     {
-        var ports = Enumerable.Range(0, 6).Select(_ => FreePort()).ToArray();
+        var ports = Enumerable.Range(0, 6).Select(_ => FreePort.Next()).ToArray();
         var (upstream, nginx, haproxy) = (ports[0], ports[1], ports[2]);
         var sides = new List<Side>
         {
@@ -184,23 +185,5 @@ internal sealed class Bench : IDisposable
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         socket.Connect(IPAddress.Loopback, port);
         return true;
-    }
-
-    private static int FreePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(10_000, 30_000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: another.
-            }
-        }
     }
 }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.Sockets;
+using LoadTests;
 
 namespace MeasureScheduler;
 
@@ -32,7 +32,7 @@ internal sealed class Server : IDisposable
     public static async Task<Server> StartHotModelAsync(
         string program, string llamaServer, string folder, IEnumerable<string> models, int maxWait)
     {
-        var port = Ports.Free();
+        var port = FreePort.Next();
         var sections = models.Select(m => $"[models.{m}]\npath = \"{m}.gguf\"\nctx_size = 4096\n");
         await File.WriteAllTextAsync(Path.Combine(folder, "hotmodel.toml"), $"""
             [server]
@@ -42,7 +42,7 @@ internal sealed class Server : IDisposable
             [llama]
             binary = "{llamaServer}"
             [router]
-            port = {Ports.Free()}
+            port = {FreePort.Next()}
             ctx_size = 4096
             parallel = 4
             {string.Concat(sections)}
@@ -54,7 +54,7 @@ internal sealed class Server : IDisposable
     /// <summary>llama-server's router, which loads what is asked for: one model at a time, with what hotmodel gives its own.</summary>
     public static async Task<Server> StartRouterAsync(string llamaServer, string folder, IEnumerable<string> models)
     {
-        var port = Ports.Free();
+        var port = FreePort.Next();
         await File.WriteAllTextAsync(Path.Combine(folder, "router.ini"),
             "version = 1\n" + string.Concat(models.Select(m => $"[{m}]\nmodel = {folder}/{m}.gguf\n")));
         string[] arguments =
@@ -98,27 +98,5 @@ internal sealed class Server : IDisposable
         }
         server.Dispose();
         throw new TimeoutException($"{server.log} says why it did not start");
-    }
-}
-
-internal static class Ports
-{
-    public static int Free()
-    {
-        while (true)
-        {
-            // Below the range from which systems take ports for outgoing connections.
-            var port = Random.Shared.Next(10_000, 30_000);
-            try
-            {
-                using var listener = new TcpListener(System.Net.IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: another.
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using LoadTests;
 using TinyGguf;
 
 namespace MeasureSwitch;
@@ -28,7 +29,7 @@ internal sealed class Bench(string hotmodel, string llamaServer) : IDisposable
         var results = new List<double>();
         for (var i = 0; i < times; i++)
         {
-            var port = FreePort();
+            var port = FreePort.Next();
             url = $"http://127.0.0.1:{port}/";
             await File.WriteAllTextAsync(ConfigPath, Config(port));
             var started = Stopwatch.GetTimestamp();
@@ -99,7 +100,7 @@ internal sealed class Bench(string hotmodel, string llamaServer) : IDisposable
         [llama]
         binary = "{llamaServer}"
         [router]
-        port = {FreePort()}
+        port = {FreePort.Next()}
         ctx_size = 2048
         [models.a]
         path = "a.gguf"
@@ -115,7 +116,7 @@ internal sealed class Bench(string hotmodel, string llamaServer) : IDisposable
         var router = Directory.EnumerateDirectories("/proc").Select(CommandLine)
             .First(words => words.Length > 0 && words[0] == llamaServer && words.Contains("--models-preset")
                 && words.Any(w => w.StartsWith(folder, StringComparison.Ordinal)));
-        var port = FreePort().ToString(CultureInfo.InvariantCulture);
+        var port = FreePort.Next().ToString(CultureInfo.InvariantCulture);
         router[Array.IndexOf(router, "--port") + 1] = port;
         Start(llamaServer, router[1..], "router.log");
         var address = $"http://127.0.0.1:{port}/";
@@ -204,23 +205,5 @@ internal sealed class Bench(string hotmodel, string llamaServer) : IDisposable
         using var body = new StringContent($$"""{"model": "{{model}}"}""", Encoding.UTF8, "application/json");
         using var response = await client.PostAsync(address, body);
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsObject();
-    }
-
-    private static int FreePort()
-    {
-        while (true)
-        {
-            var port = Random.Shared.Next(10_000, 30_000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: another.
-            }
-        }
     }
 }

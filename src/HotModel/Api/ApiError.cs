@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using HotModel.Proxy;
+using HotModel.Scheduling;
 using HotModel.Switching;
 
 namespace HotModel.Api;

@@ -43,9 +43,8 @@ internal sealed class RequestAsks(HotModelConfig config, Func<string, Cancellati
         return new RequestAsk
         {
             Model = named,
-            Intent = intent,
+            Intent = maySwitch ? intent : RequestIntent.Look,
             Patience = wait < config.Server.QueueTimeout ? wait : null,
-            MaySwitch = maySwitch,
         };
     }
 

@@ -28,7 +28,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             },
             // Asked for anew even where it has come a little early.
             ScheduleEventKind.TimePassed => s with { WakeAt = null },
-            ScheduleEventKind.StopRequested => RefuseAll(s with { Closing = true }, _ => true, ScheduleRefusal.Stopping),
+            ScheduleEventKind.StopRequested => RefuseAll(s with { Closing = true }, _ => true, RefusalKind.Stopping),
         };
         step = step.Then(n => Expire(n, now)).Then(n => Decide(n, now));
         if (e.Kind == ScheduleEventKind.RequestArrived)
@@ -39,18 +39,18 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
     private ScheduleStep Arrive(ScheduleState s, ScheduleEvent e, TimeSpan now)
     {
         if (s.Closing)
-            return Refuse(s, e.Id, ScheduleRefusal.Stopping);
+            return Refuse(s, e.Id, RefusalKind.Stopping);
         if (e.Intent == RequestIntent.Normal && (e.Model ?? OpenModel(s)) is { } used)
             s = s.With(used, s.Of(used).WithArrival(now));
         var next = OpenModel(s) ?? s.Target;
         if (!rules.Waits && s.Gate != GateState.Open && (s.Gate != GateState.Empty || s.Target is not null))
-            return Refuse(s, e.Id, ScheduleRefusal.Switching);
+            return Refuse(s, e.Id, RefusalKind.Switching);
         if (e.Model is not null && e.Model != (next ?? s.Active) && !MaySwitch(e.Intent))
-            return Refuse(s, e.Id, (next ?? s.Active) is null ? ScheduleRefusal.NoActiveModel : ScheduleRefusal.OtherModel);
+            return Refuse(s, e.Id, (next ?? s.Active) is null ? RefusalKind.NoActiveModel : RefusalKind.OtherModel);
         if (e.Model is { } model && model != next)
         {
             if (rules.IsPinned(next))
-                return Refuse(s, e.Id, ScheduleRefusal.Pinned);
+                return Refuse(s, e.Id, RefusalKind.Pinned);
             if (RetryAfter(s, model, now) > TimeSpan.Zero)
                 return RefuseFailed(s, e.Id, model, now);
         }
@@ -59,7 +59,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         {
             // No model is loaded for who does not wait for it.
             if (OpenModel(s) is not { } open || (e.Model ?? open) != open)
-                return Refuse(s, e.Id, ScheduleRefusal.TimedOut);
+                return Refuse(s, e.Id, RefusalKind.QueueTimedOut);
             patience = TimeSpan.FromTicks(1);
         }
         return s with
@@ -114,7 +114,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         // Before anything else is decided: they are served together, even where the next ones are overdue.
         var step = Admit(s);
         if (rules.IsPinned(model))
-            step = step.Then(n => RefuseAll(n, r => r.Model is not null, ScheduleRefusal.Pinned));
+            step = step.Then(n => RefuseAll(n, r => r.Model is not null, RefusalKind.Pinned));
         return e.Next is { } next ? step.Then(n => Close(n, next, now) with { Asked = true }) : step;
     }
 
@@ -156,7 +156,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         {
             var (id, model) = first;
             if (model is null)
-                step = step.Then(n => Refuse(n, id, ScheduleRefusal.NoActiveModel));
+                step = step.Then(n => Refuse(n, id, RefusalKind.NoActiveModel));
             else if (RetryAfter(step.State, model, now) > TimeSpan.Zero)
                 step = step.Then(n => RefuseFailed(n, id, model, now));
             else if (model == step.State.Target)
@@ -209,7 +209,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             if (request.Model is not null && request.Model != s.Loaded)
             {
                 if (!MaySwitch(request.Intent))
-                    step = step.Then(n => Refuse(n, id, ScheduleRefusal.OtherModel));
+                    step = step.Then(n => Refuse(n, id, RefusalKind.OtherModel));
                 continue;
             }
             step = step.Then(n => n with
@@ -224,7 +224,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
     }
 
     private static ScheduleStep Expire(ScheduleState s, TimeSpan now) =>
-        RefuseAll(s, r => r.GivesUp <= now, ScheduleRefusal.TimedOut);
+        RefuseAll(s, r => r.GivesUp <= now, RefusalKind.QueueTimedOut);
 
     /// <summary>Whether a request that was not let in at once may wait.</summary>
     private ScheduleStep Seat(ScheduleState s, long id)
@@ -232,16 +232,16 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         if (!s.Waiting.TryGetValue(id, out var request))
             return s;
         if (s.Waiting.Count > rules.QueueLimit)
-            return Refuse(s, id, ScheduleRefusal.QueueFull);
+            return Refuse(s, id, RefusalKind.QueueFull);
         if (request.Model is { } model && s.Waiting.Count(w => w.Value.Model == model) > rules.QueueLimitPerModel)
-            return Refuse(s, id, ScheduleRefusal.ModelQueueFull);
+            return Refuse(s, id, RefusalKind.ModelQueueFull);
         var comes = request.Model is null || request.Model == s.Target;
         return request.Intent == RequestIntent.Background && !rules.BackgroundWaits && !comes
-            ? Refuse(s, id, ScheduleRefusal.Background)
+            ? Refuse(s, id, RefusalKind.Background)
             : s;
     }
 
-    private static ScheduleStep RefuseAll(ScheduleState s, Func<WaitingRequest, bool> which, ScheduleRefusal refusal)
+    private static ScheduleStep RefuseAll(ScheduleState s, Func<WaitingRequest, bool> which, RefusalKind refusal)
     {
         ScheduleStep step = s;
         foreach (var (id, request) in s.Waiting)
@@ -252,7 +252,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         return step;
     }
 
-    private static ScheduleStep Refuse(ScheduleState s, long id, ScheduleRefusal refusal) =>
+    private static ScheduleStep Refuse(ScheduleState s, long id, RefusalKind refusal) =>
         new ScheduleStep(s with { Waiting = s.Waiting.Remove(id) }, [])
             .Do(new ScheduleDecision(ScheduleDecisionKind.Refuse) { Id = id, Refusal = refusal });
 
@@ -261,7 +261,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             new ScheduleDecision(ScheduleDecisionKind.Refuse)
             {
                 Id = id,
-                Refusal = ScheduleRefusal.LoadFailed,
+                Refusal = RefusalKind.ModelFailed,
                 Model = model,
                 Reason = s.Of(model).FailureReason,
                 RetryAfter = RetryAfter(s, model, now),

@@ -17,14 +17,15 @@ internal enum ScheduleDecisionKind
     WakeAt,
 }
 
-internal enum ScheduleRefusal
+/// <summary>Why a request is not let in.</summary>
+internal enum RefusalKind
 {
     QueueFull,
     ModelQueueFull,
     /// <summary>Its own bound on waiting, or the configured one.</summary>
-    TimedOut,
+    QueueTimedOut,
     /// <summary>The model did not load, now or a little while ago.</summary>
-    LoadFailed,
+    ModelFailed,
     /// <summary>The loaded model is pinned.</summary>
     Pinned,
     /// <summary>A background request for which no switch is made now.</summary>
@@ -42,10 +43,10 @@ internal readonly record struct ScheduleDecision(ScheduleDecisionKind Kind)
 {
     /// <summary>Of the request: Admit, Refuse.</summary>
     public long Id { get; init; }
-    /// <summary>StartSwitch, Unload; Admit: the loaded one; Refuse with LoadFailed: the one that did not load.</summary>
+    /// <summary>StartSwitch, Unload; Admit: the loaded one; Refuse with ModelFailed: the one that did not load.</summary>
     public string? Model { get; init; }
-    public ScheduleRefusal Refusal { get; init; }
-    /// <summary>Refuse with LoadFailed: why the model did not load.</summary>
+    public RefusalKind Refusal { get; init; }
+    /// <summary>Refuse with ModelFailed: why the model did not load.</summary>
     public string? Reason { get; init; }
     /// <summary>Refuse: when trying again may help; null where that is not known.</summary>
     public TimeSpan? RetryAfter { get; init; }

@@ -1,5 +1,6 @@
 using HotModel.Gpu;
 using HotModel.Llama;
+using HotModel.Scheduling;
 using HotModel.Snapshots;
 
 namespace HotModel.Switching;

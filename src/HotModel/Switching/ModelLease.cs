@@ -1,4 +1,5 @@
 using HotModel.Llama;
+using HotModel.Scheduling;
 
 namespace HotModel.Switching;
 
@@ -36,20 +37,3 @@ internal readonly record struct Admission(ModelLease? Lease, Refusal? Refusal);
 /// <param name="Message">One sentence for the client that says what can be done.</param>
 /// <param name="RetryAfter">When trying again may help; null where it will not without an operator.</param>
 internal sealed record Refusal(RefusalKind Kind, string Message, TimeSpan? RetryAfter);
-
-internal enum RefusalKind
-{
-    NoActiveModel,
-    /// <summary>The request names another model, and no model is switched for it.</summary>
-    OtherModel,
-    /// <summary>It names another model, and the loaded one is pinned.</summary>
-    Pinned,
-    /// <summary>A background request for which no switch is made now.</summary>
-    Background,
-    Switching,
-    QueueFull,
-    ModelQueueFull,
-    QueueTimedOut,
-    ModelFailed,
-    Stopping,
-}

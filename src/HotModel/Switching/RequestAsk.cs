@@ -13,6 +13,4 @@ internal sealed record RequestAsk
     public RequestIntent Intent { get; init; }
     /// <summary>Its own bound on waiting; null: the configured one.</summary>
     public TimeSpan? Patience { get; init; }
-    /// <summary>False: it never makes a model come or go.</summary>
-    public bool MaySwitch { get; init; } = true;
 }

@@ -12,38 +12,37 @@ internal sealed partial class SwitchLoop
 
     private void Refuse(RequestWaiter waiter, ScheduleDecision decision)
     {
-        var (kind, message, retryAfter) = decision.Refusal switch
+        var (message, retryAfter) = decision.Refusal switch
         {
-            ScheduleRefusal.NoActiveModel => (RefusalKind.NoActiveModel,
+            RefusalKind.NoActiveModel => (
                 "No model is active. Name one in the request, or switch to one: POST /admin/switch, or hotmodel switch MODEL."
                 + Because(), (int?)null),
-            ScheduleRefusal.OtherModel => (RefusalKind.OtherModel, OtherModelMessage(waiter.Ask), null),
-            ScheduleRefusal.Pinned => (RefusalKind.Pinned,
+            RefusalKind.OtherModel => (OtherModelMessage(waiter.Ask), null),
+            RefusalKind.Pinned => (
                 $"The model '{schedule.Active}' is pinned, so that '{waiter.Ask.Model}' is loaded only by an explicit switch.",
                 null),
-            ScheduleRefusal.Background => (RefusalKind.Background,
+            RefusalKind.Background => (
                 $"The model '{waiter.Ask.Model}' is not loaded, and background requests do not wait for it "
                 + "(background_requests).", 10),
-            ScheduleRefusal.Switching => (RefusalKind.Switching, BusyMessage(), 2),
-            ScheduleRefusal.QueueFull => (RefusalKind.QueueFull,
-                $"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
-            ScheduleRefusal.ModelQueueFull => (RefusalKind.ModelQueueFull,
+            RefusalKind.Switching => (BusyMessage(), 2),
+            RefusalKind.QueueFull => ($"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
+            RefusalKind.ModelQueueFull => (
                 $"{server.QueueLimitPerModel} requests are waiting for '{waiter.Ask.Model}' already; "
                 + "queue_limit_per_model raises that.", 5),
-            ScheduleRefusal.TimedOut => (RefusalKind.QueueTimedOut, QueueTimedOutMessage(waiter.Ask), 10),
-            ScheduleRefusal.LoadFailed => (RefusalKind.ModelFailed,
+            RefusalKind.QueueTimedOut => (QueueTimedOutMessage(waiter.Ask), 10),
+            RefusalKind.ModelFailed => (
                 $"The model '{decision.Model}' cannot be loaded. The last failure: {decision.Reason}", 30),
-            ScheduleRefusal.Stopping => (RefusalKind.Stopping, StoppingMessage, (int)StoppingRetry.TotalSeconds),
+            RefusalKind.Stopping => (StoppingMessage, (int)StoppingRetry.TotalSeconds),
         };
         var pause = decision.RetryAfter is { } known && known < LongestBackOff ? known
             : retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
-        waiter.Refuse(kind, message, pause);
+        waiter.Refuse(decision.Refusal, message, pause);
     }
 
     private string OtherModelMessage(RequestAsk ask)
     {
         var now = schedule.Loaded ?? schedule.Active;
-        return server.SwitchOnRequest == SwitchOnRequest.Reject && ask.MaySwitch
+        return server.SwitchOnRequest == SwitchOnRequest.Reject && ask.Intent != RequestIntent.Look
             ? $"The active model is '{now}', and switch_on_request = \"reject\" keeps it. Name that one or \"active\", or switch "
                 + $"to '{ask.Model}': POST /admin/switch."
             : $"The model '{ask.Model}' is not loaded, and this request does not make it so. The active model is '{now}'.";

@@ -49,7 +49,7 @@ internal sealed partial class SwitchLoop
         {
             Id = waiter.Id,
             Model = waiter.Ask.Model,
-            Intent = IntentOf(waiter),
+            Intent = waiter.Ask.Intent,
             Patience = waiter.Ask.Patience,
         });
         if (waiters.ContainsKey(waiter.Id))
@@ -71,13 +71,10 @@ internal sealed partial class SwitchLoop
         Tell(new ScheduleEvent(ScheduleEventKind.AnswerEnded)
         {
             Model = lease.Model,
-            Intent = IntentOf(waiter),
+            Intent = waiter.Ask.Intent,
             AnswerTook = lease.Answered ? Now - waiter.AdmittedAt : null,
         });
     }
-
-    private static RequestIntent IntentOf(RequestWaiter waiter) =>
-        waiter.Ask.MaySwitch ? waiter.Ask.Intent : RequestIntent.Look;
 
     private void Tell(ScheduleEvent happened)
     {

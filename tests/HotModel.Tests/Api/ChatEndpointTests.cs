@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using HotModel.Configuration;
+using HotModel.Scheduling;
 using HotModel.Switching;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;

@@ -39,7 +39,7 @@ public class NamedModelTests
 
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         bool isLook = method == "GET" || path.EndsWith("/control", StringComparison.Ordinal);
-        Assert.Equal(new RequestAsk { Model = "beta", MaySwitch = !isLook }, host.Asks.Single());
+        Assert.Equal(new RequestAsk { Model = "beta", Intent = isLook ? RequestIntent.Look : RequestIntent.Normal }, host.Asks.Single());
         string sent = host.ForwardedTargets.Single() + host.Forwarded.Single();
         Assert.Contains("upstream-id", sent);
         Assert.DoesNotContain("gpt-4o", sent);
@@ -91,7 +91,7 @@ public class NamedModelTests
 
         (await host.SendAsync(HttpMethod.Get, "/props" + query)).Dispose();
 
-        Assert.Equal(new RequestAsk { Model = expected, MaySwitch = false }, host.Asks.Single());
+        Assert.Equal(new RequestAsk { Model = expected, Intent = RequestIntent.Look }, host.Asks.Single());
     }
 
     [Theory(Timeout = TimeoutMs)]
@@ -126,7 +126,8 @@ public class NamedModelTests
         using HttpResponseMessage wrong = await SendAsync(host, method, path, "beta", ("X-HotModel-Intent", "urgent"));
 
         RequestAsk ask = host.Asks.Single();
-        Assert.Equal((TimeSpan.FromSeconds(7), RequestIntent.Background), (ask.Patience, ask.Intent));
+        RequestIntent intent = method == "GET" ? RequestIntent.Look : RequestIntent.Background;
+        Assert.Equal((TimeSpan.FromSeconds(7), intent), (ask.Patience, ask.Intent));
         JsonNode body = JsonNode.Parse(await wrong.Content.ReadAsStringAsync())!;
         Assert.Equal((400, "invalid_intent"), ((int)wrong.StatusCode, (string?)body["error"]!["code"]));
     }

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using HotModel.Api;
 using HotModel.Configuration;
+using HotModel.Scheduling;
 using HotModel.Switching;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;

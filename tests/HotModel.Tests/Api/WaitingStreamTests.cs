@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using HotModel.Llama;
 using HotModel.Proxy;
+using HotModel.Scheduling;
 using HotModel.Switching;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;

@@ -59,7 +59,7 @@ public class RequestSchedulerTests
 
     [Fact]
     public void Request_for_the_active_model_where_there_never_was_one_is_refused() =>
-        Assert.Equal(ScheduleRefusal.NoActiveModel, Ask(Loaded(null), null).Refusal);
+        Assert.Equal(RefusalKind.NoActiveModel, Ask(Loaded(null), null).Refusal);
 
     [Fact]
     public void Those_who_wait_for_a_model_are_let_in_together()
@@ -229,11 +229,11 @@ public class RequestSchedulerTests
     {
         var s = Loaded(rules: Rules with { BackgroundWaits = false });
         Ask(s, "a");
-        Assert.Equal(ScheduleRefusal.Background, Ask(s, "b", intent: RequestIntent.Background).Refusal);
+        Assert.Equal(RefusalKind.Background, Ask(s, "b", intent: RequestIntent.Background).Refusal);
         Ask(s, "b");
         Pass(s, 25);
         Assert.True(Ask(s, "b", intent: RequestIntent.Background).Waits);
-        Assert.Equal(ScheduleRefusal.Background, Ask(s, "a", intent: RequestIntent.Background).Refusal);
+        Assert.Equal(RefusalKind.Background, Ask(s, "a", intent: RequestIntent.Background).Refusal);
     }
 
     [Fact]
@@ -254,9 +254,9 @@ public class RequestSchedulerTests
         var s = Loaded(null, Rules with { QueueLimit = 3, QueueLimitPerModel = 2 });
         Ask(s, "a");
         Ask(s, "a");
-        Assert.Equal(ScheduleRefusal.ModelQueueFull, Ask(s, "a").Refusal);
+        Assert.Equal(RefusalKind.ModelQueueFull, Ask(s, "a").Refusal);
         Ask(s, "b");
-        Assert.Equal(ScheduleRefusal.QueueFull, Ask(s, "c").Refusal);
+        Assert.Equal(RefusalKind.QueueFull, Ask(s, "c").Refusal);
     }
 
     [Fact]
@@ -266,7 +266,7 @@ public class RequestSchedulerTests
         Ask(s, "a");
         Assert.True(Ask(s, null).Waits);
         Assert.True(Ask(s, null).Waits);
-        Assert.Equal(ScheduleRefusal.QueueFull, Ask(s, null).Refusal);
+        Assert.Equal(RefusalKind.QueueFull, Ask(s, null).Refusal);
     }
 
     [Fact]
@@ -274,13 +274,13 @@ public class RequestSchedulerTests
     {
         var rules = Rules with { Models = new Dictionary<string, ModelRules> { ["a"] = new(Seconds(5)) } };
         var s = Loaded(rules: rules);
-        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "b", intent: RequestIntent.Look).Refusal);
+        Assert.Equal(RefusalKind.OtherModel, Ask(s, "b", intent: RequestIntent.Look).Refusal);
         Pass(s, 4);
         Waited(0, Ask(s, "a", takes: 0.1, intent: RequestIntent.Look));
         Pass(s, 1);
         Assert.Equal(GateState.Empty, s.State.Gate == GateState.Switching ? GateState.Empty : s.State.Gate);
         Pass(s, 10);
-        Assert.Equal(ScheduleRefusal.NoActiveModel, Ask(s, null, intent: RequestIntent.Look).Refusal);
+        Assert.Equal(RefusalKind.NoActiveModel, Ask(s, null, intent: RequestIntent.Look).Refusal);
         Assert.Equal(0, s.Switches);
     }
 
@@ -293,7 +293,7 @@ public class RequestSchedulerTests
         Pass(s, 1);
         var look = Ask(s, "b", intent: RequestIntent.Look);
         Assert.True(look.Waits);
-        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "a", intent: RequestIntent.Look).Refusal);
+        Assert.Equal(RefusalKind.OtherModel, Ask(s, "a", intent: RequestIntent.Look).Refusal);
         s.Run();
         Waited(9, look);
     }
@@ -310,7 +310,7 @@ public class RequestSchedulerTests
         var look = Ask(s, "b", intent: RequestIntent.Look);
         Assert.True(look.Waits);
         s.Leave(wanted);
-        Assert.Equal(ScheduleRefusal.OtherModel, look.Refusal);
+        Assert.Equal(RefusalKind.OtherModel, look.Refusal);
         Assert.Equal(GateState.Open, s.State.Gate);
     }
 
@@ -318,12 +318,12 @@ public class RequestSchedulerTests
     public void Where_no_model_is_switched_on_request_other_names_are_refused()
     {
         var s = Loaded(rules: Rules with { SwitchesOnRequest = false });
-        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "b").Refusal);
+        Assert.Equal(RefusalKind.OtherModel, Ask(s, "b").Refusal);
         Waited(0, Ask(s, "a"));
         s.AddExplicitSwitch(s.Now, "b");
         Pass(s, 1);
         var target = Ask(s, "b");
-        Assert.Equal(ScheduleRefusal.OtherModel, Ask(s, "a").Refusal);
+        Assert.Equal(RefusalKind.OtherModel, Ask(s, "a").Refusal);
         s.Run();
         Assert.NotNull(target.AdmittedAt);
     }
@@ -338,8 +338,8 @@ public class RequestSchedulerTests
         Waited(0, Ask(s, "a"));
         Pass(s, 50);
         Assert.Equal("b", s.State.Target);
-        Assert.Equal(ScheduleRefusal.Switching, Ask(s, "b").Refusal);
-        Assert.Equal(ScheduleRefusal.Switching, Ask(s, null).Refusal);
+        Assert.Equal(RefusalKind.Switching, Ask(s, "b").Refusal);
+        Assert.Equal(RefusalKind.Switching, Ask(s, null).Refusal);
         s.Run();
         Assert.NotNull(cause.AdmittedAt);
     }
@@ -372,7 +372,7 @@ public class RequestSchedulerTests
         KeepBusy(s, "a", until: 100);
         var hasty = s.Arrive(new SimulatedRequest(s.Now, "b", Seconds(1)) { Patience = Seconds(3) });
         Pass(s, 3);
-        Assert.Equal(ScheduleRefusal.TimedOut, hasty.Refusal);
+        Assert.Equal(RefusalKind.QueueTimedOut, hasty.Refusal);
         Assert.Equal(GateState.Open, s.State.Gate);
     }
 
@@ -383,7 +383,7 @@ public class RequestSchedulerTests
         Pass(s, 30);
         SimulatedFate Hurried(string? model) =>
             s.Arrive(new SimulatedRequest(s.Now, model, Seconds(1)) { Patience = TimeSpan.Zero });
-        Assert.Equal(ScheduleRefusal.TimedOut, Hurried("b").Refusal);
+        Assert.Equal(RefusalKind.QueueTimedOut, Hurried("b").Refusal);
         Assert.Equal("a", s.State.Loaded);
         Waited(0, Hurried("a"));
         Waited(0, Hurried(null));
@@ -395,17 +395,17 @@ public class RequestSchedulerTests
         var s = Loaded(rules: Rules with { Residency = TimeSpan.Zero }, broken: "b");
         var waiting = Ask(s, "b");
         Pass(s, 10);
-        Assert.Equal(ScheduleRefusal.LoadFailed, waiting.Refusal);
-        Assert.Equal(ScheduleRefusal.LoadFailed, Ask(s, "b").Refusal);
+        Assert.Equal(RefusalKind.ModelFailed, waiting.Refusal);
+        Assert.Equal(RefusalKind.ModelFailed, Ask(s, "b").Refusal);
         Pass(s, 29);
         Assert.Equal("a", s.State.Loaded);
-        Assert.Equal(ScheduleRefusal.LoadFailed, Ask(s, "b").Refusal);
+        Assert.Equal(RefusalKind.ModelFailed, Ask(s, "b").Refusal);
         Pass(s, 1);
         Assert.True(Ask(s, "b").Waits);
         Pass(s, 10);
         Assert.Equal(2, s.State.Of("b").Failures);
         Pass(s, 59);
-        Assert.Equal(ScheduleRefusal.LoadFailed, Ask(s, "b").Refusal);
+        Assert.Equal(RefusalKind.ModelFailed, Ask(s, "b").Refusal);
     }
 
     [Fact]
@@ -423,7 +423,7 @@ public class RequestSchedulerTests
     {
         var rules = Rules with { Models = new Dictionary<string, ModelRules> { ["a"] = new(Seconds(5), Pinned: true) } };
         var s = Loaded(rules: rules);
-        Assert.Equal(ScheduleRefusal.Pinned, Ask(s, "b").Refusal);
+        Assert.Equal(RefusalKind.Pinned, Ask(s, "b").Refusal);
         Pass(s, 100);
         Assert.Equal("a", s.State.Loaded);
         s.AddExplicitSwitch(s.Now, "b");
@@ -440,7 +440,7 @@ public class RequestSchedulerTests
         var other = Ask(s, "c");
         s.AddExplicitSwitch(s.Now, "b");
         s.Run();
-        Assert.Equal(ScheduleRefusal.Pinned, other.Refusal);
+        Assert.Equal(RefusalKind.Pinned, other.Refusal);
     }
 
     [Fact]
@@ -497,8 +497,8 @@ public class RequestSchedulerTests
         var s = Loaded();
         var waiting = Ask(s, "b");
         s.Stop();
-        Assert.Equal(ScheduleRefusal.Stopping, waiting.Refusal);
-        Assert.Equal(ScheduleRefusal.Stopping, Ask(s, "a").Refusal);
+        Assert.Equal(RefusalKind.Stopping, waiting.Refusal);
+        Assert.Equal(RefusalKind.Stopping, Ask(s, "a").Refusal);
     }
 
     [Fact]

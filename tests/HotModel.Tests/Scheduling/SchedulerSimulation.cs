@@ -26,7 +26,7 @@ internal sealed class SimulatedFate(long id, SimulatedRequest request)
     public SimulatedRequest Request { get; } = request;
     public TimeSpan? AdmittedAt { get; set; }
     public string? AdmittedTo { get; set; }
-    public ScheduleRefusal? Refusal { get; set; }
+    public RefusalKind? Refusal { get; set; }
     public bool Left { get; set; }
     public bool Ended { get; set; }
     public bool Waits => AdmittedAt is null && Refusal is null && !Left;

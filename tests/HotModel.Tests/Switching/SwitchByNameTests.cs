@@ -157,7 +157,7 @@ public class SwitchByNameTests
         s.Finish();
         Assert.Equal((SwitchPhase.Idle, "a"), (s.Loop.State.Phase, s.Loop.State.Active));
         Assert.Null(s.Backend.Loaded);
-        Assert.Equal(RefusalKind.NoActiveModel, s.Arrive(RequestAsk.Active with { MaySwitch = false }).Refusal!.Kind);
+        Assert.Equal(RefusalKind.NoActiveModel, s.Arrive(RequestAsk.Active with { Intent = RequestIntent.Look }).Refusal!.Kind);
         var next = s.Arrive();
         s.Finish();
         Assert.Equal("a", next.Lease!.Model);

@@ -367,8 +367,8 @@ public class SwitchLoopTests
     private static RequestAsk AnyAsk(Random random) => new()
     {
         Model = random.Next(4) switch { 0 => "a", 1 => "b", _ => null },
-        Intent = random.Next(5) == 0 ? RequestIntent.Background : RequestIntent.Normal,
-        MaySwitch = random.Next(6) > 0,
+        Intent = random.Next(6) == 0 ? RequestIntent.Look
+            : random.Next(5) == 0 ? RequestIntent.Background : RequestIntent.Normal,
         Patience = random.Next(6) == 0 ? TimeSpan.FromSeconds(random.Next(0, 40)) : null,
     };
 
