@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What hotmodel's relay costs beside nginx and haproxy, all in front of the same scripted upstream: CPU, added latency,
-# memory, throughput. Prints tables and exits with 1 if a goal is missed. Linux; takes 6 minutes. Run it on a machine
+# memory, throughput. Prints tables and exits with 1 if a goal is missed. Linux; takes 9 minutes. Run it on a machine
 # that does nothing else.
 #
 #   measure-relay.sh [--quick] [--json FILE] [--sides NAME,NAME…] [--only TEXT]

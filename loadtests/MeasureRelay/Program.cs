@@ -41,7 +41,7 @@ void MeasureAll()
         client.Run(side, plan.One with { Seconds = 0.3 });
     foreach (Scenario scenario in plan.All.Where(s => s.Name.Contains(options.Only, StringComparison.Ordinal)))
     {
-        for (int round = 0; round < plan.RoundsOf(scenario); round++)
+        for (int round = 0; round < plan.Rounds; round++)
         {
             // Each round begins with another side: nobody is always first.
             for (int i = 0; i < sides.Count; i++)
@@ -50,7 +50,7 @@ void MeasureAll()
                 Thread.Sleep(rest);
                 findings.Add(scenario, side, client.Run(side, scenario));
             }
-            Console.Error.WriteLine($"{scenario.Name}: round {round + 1} of {plan.RoundsOf(scenario)}");
+            Console.Error.WriteLine($"{scenario.Name}: round {round + 1} of {plan.Rounds}");
         }
     }
 }
