@@ -40,6 +40,13 @@ public sealed class WarmReturnTests
         var counts = (await hotmodel.StateAsync())["snapshots"]!;
         Assert.Equal((1, 1, 1), ((int?)counts["count"], (int?)counts["saved"], (int?)counts["restored"]));
         Assert.Equal((long?)away["saved"]!["bytes"], (long?)counts["bytes"]);
+        Assert.True(await IsCurrentAsync());
+        await hotmodel.Api.ChatAsync("and then?", session: "talk");
+        Assert.False(await IsCurrentAsync());
+        Assert.True((double?)(await hotmodel.StateAsync())["snapshots"]!["saved_seconds"] > 0);
+
+        async Task<bool?> IsCurrentAsync() =>
+            (bool?)(await hotmodel.Api.GetAsync("admin/sessions/talk")).Json["snapshots"]![0]!["current"];
     }
 
     [Fact]

@@ -70,7 +70,7 @@ internal sealed class AdminEndpoints(
 
     private static PrefillAheadState PrefillOf(PrefillStatus now) => new(
         JsonNamingPolicy.SnakeCaseLower.ConvertName(now.State.ToString()), now.Session, now.Tokens, now.TotalTokens,
-        now.EvaluatedTokens, now.Seconds);
+        now.EvaluatedTokens, now.Seconds, now.Reason);
 
     private static SnapshotCounts SnapshotsOf(WarmTotals totals)
     {

@@ -53,8 +53,8 @@ internal sealed record AdminState
 
 /// <summary>Conversations on disk as models have evaluated them.</summary>
 /// <param name="Count">There are now, as are the bytes; the rest counts since the start.</param>
-/// <param name="ReusedTokens">That were not evaluated again.</param>
-/// <param name="SavedSeconds">What that would have taken, less the reading.</param>
+/// <param name="ReusedTokens">Restored or evaluated ahead, and then used by an answer.</param>
+/// <param name="SavedSeconds">What evaluating them would have taken, less the reading of the files.</param>
 internal sealed record SnapshotCounts(
     long Count, long Bytes, long MaxBytes, long Saved, long Restored, long Failed, long Evicted, long ReusedTokens,
     double SavedSeconds);
@@ -66,8 +66,9 @@ internal sealed record SnapshotCounts(
 /// <param name="TotalTokens">That its next prompt begins with, whatever is asked.</param>
 /// <param name="EvaluatedTokens">Since the load.</param>
 /// <param name="Seconds">That this took.</param>
+/// <param name="Reason">Why it was stopped, one sentence; else null.</param>
 internal sealed record PrefillAheadState(
-    string State, string? SessionId, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds);
+    string State, string? SessionId, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds, string? Reason);
 
 /// <summary>Counted since the start.</summary>
 internal sealed record RequestCounts(long Total, long Streams, long CutStreams, long StoreFailures, long RelayedBytes);

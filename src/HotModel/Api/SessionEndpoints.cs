@@ -154,6 +154,7 @@ internal static class SessionEndpoints
             writer.WriteString("model"u8, snapshot.Model);
             writer.WriteNumber("tokens"u8, snapshot.Tokens);
             writer.WriteNumber("bytes"u8, snapshot.Bytes);
+            writer.WriteBoolean("current"u8, snapshot.IsCurrent);
             writer.WriteEndObject();
         }
         writer.WriteEndArray();

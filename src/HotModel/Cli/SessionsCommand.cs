@@ -69,7 +69,7 @@ internal static class SessionsCommand
     {
         var id = IdArgument();
         var json = JsonOption();
-        var command = new Command("delete", "Delete a session and all its messages.") { id, json };
+        var command = new Command("delete", "Delete a session with all its messages and snapshots.") { id, json };
         command.SetAction((parsed, cancel) => RunAsync(
             parsed, proxyAddress, HttpMethods.Delete, PathOf(parsed.GetValue(id)!),
             parsed.GetValue(json)

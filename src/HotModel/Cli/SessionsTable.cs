@@ -26,7 +26,8 @@ internal static class SessionsTable
                 session.GetProperty("messages").GetInt64().ToString(CultureInfo.InvariantCulture),
                 string.Join(", ", session.GetProperty("models").EnumerateArray().Select(model => model.GetString())),
                 string.Join(", ", session.GetProperty("snapshots").EnumerateArray()
-                    .Select(snapshot => snapshot.GetProperty("model").GetString()).Distinct()),
+                    .GroupBy(snapshot => snapshot.GetProperty("model").GetString(), IsCurrent)
+                    .Select(model => model.Key + (model.Contains(true) ? "" : " (older)"))),
                 Printable(session.GetProperty("preview").GetString()!, keepLines: false),
             ]);
         }
@@ -62,9 +63,10 @@ internal static class SessionsTable
             + $"updated {LocalTime(session.GetProperty("updated_at"))}");
         foreach (var snapshot in session.GetProperty("snapshots").EnumerateArray())
         {
+            var age = IsCurrent(snapshot) ? "" : ", from before the last messages";
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"Snapshot of {snapshot.GetProperty("model").GetString()}: {snapshot.GetProperty("tokens").GetInt64()} tokens, "
-                + $"{snapshot.GetProperty("bytes").GetInt64() / 1e6:0.0} MB"));
+                + $"{snapshot.GetProperty("bytes").GetInt64() / 1e6:0.0} MB{age}"));
         }
         foreach (var message in session.GetProperty("client_system").EnumerateArray())
             WriteMessage(output, message, model: null);
@@ -87,6 +89,9 @@ internal static class SessionsTable
                 output.WriteLine("call " + Printable(call.GetRawText(), keepLines: false));
         }
     }
+
+    /// <summary>It covers all that was said.</summary>
+    private static bool IsCurrent(JsonElement snapshot) => snapshot.GetProperty("current").GetBoolean();
 
     private static string TextOf(JsonElement content) => content.ValueKind switch
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using HotModel.Api;
 using HotModel.Http;
@@ -51,6 +52,20 @@ internal static class StatusCommand
             output.WriteLine($"goal      {state.GoalModel}");
         output.WriteLine($"models    {string.Join(", ", state.Models)}");
         output.WriteLine($"requests  {state.InflightChats} running, {state.WaitingChats} waiting");
+        var snapshots = state.Snapshots;
+        if (snapshots.Count > 0 || snapshots.Restored > 0)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"snapshots {snapshots.Count} on disk, {snapshots.Bytes / 1e6:0} of at most {snapshots.MaxBytes / 1e6:0} MB; "
+                + $"{snapshots.Saved} saved, {snapshots.Restored} restored since the start, which saved "
+                + $"{snapshots.SavedSeconds:0.0} s of evaluating"));
+        }
+        var ahead = state.PrefillAhead;
+        if (ahead.SessionId is not null)
+        {
+            output.WriteLine($"ahead     {ahead.State}: {ahead.Tokens} of {ahead.TotalTokens} tokens of {ahead.SessionId}"
+                + (ahead.Reason is null ? "" : $". {ahead.Reason}"));
+        }
         if (state.LastError is not null)
             output.WriteLine($"problem   {state.LastError}");
     }

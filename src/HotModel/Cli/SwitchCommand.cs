@@ -155,7 +155,7 @@ internal static class SwitchCommand
             { BeforeUnload.TotalMb: { } before, AfterSettle.TotalMb: { } between, AfterLoad.TotalMb: { } after })
             output.WriteLine($"  device memory    {before} MiB -> {between} MiB -> {after} MiB, at most {report.PeakMb} MiB");
         if (report.Saved is { } saved)
-            output.WriteLine($"  saved            {saved.Tokens} tokens of {saved.Count} in {Seconds(saved.Seconds)}");
+            output.WriteLine($"  saved            {saved.Tokens} tokens of {Sessions(saved.Count)} in {Seconds(saved.Seconds)}");
         if (report.Restored is { } restored)
             output.WriteLine($"  restored         {restored.Tokens} tokens in {Seconds(restored.Seconds)}");
         if (report.ReadAhead is { } ahead)
@@ -165,6 +165,8 @@ internal static class SwitchCommand
         if (report.Error is not null)
             output.WriteLine(report.ActiveModel is { } active ? $"{active} answers." : "No model answers.");
     }
+
+    private static string Sessions(int count) => count == 1 ? "1 session" : $"{count} sessions";
 
     private static string Seconds(double value) => value.ToString("0.000", CultureInfo.InvariantCulture) + " s";
 }

@@ -17,8 +17,12 @@ internal sealed class NextPrompt(HotModelConfig config, SessionStore store, Forw
     // the same conversation otherwise once another question follows, so it cannot be had from the conversation alone.
     private static readonly ChatMessage[] Questions = [Question("A"), Question("0")];
 
+    // Side requests of clients, for a title or for proposals, come between a conversation's own.
+    private const int MostShapes = 16;
+
     private readonly Lock sync = new();
-    private (string Session, ChatRequest Request)? last;
+    // The most recently used last.
+    private readonly List<(string Session, ChatRequest Request)> shapes = [];
 
     /// <summary>
     /// A request of the conversation has been answered: the next one will have the same tools and other settings. They are
@@ -28,7 +32,11 @@ internal sealed class NextPrompt(HotModelConfig config, SessionStore store, Forw
     {
         var shape = request.WithoutMessages();
         lock (sync)
-            last = (session, shape);
+        {
+            if (shapes.RemoveAll(known => known.Session == session) == 0 && shapes.Count == MostShapes)
+                shapes.RemoveAt(0);
+            shapes.Add((session, shape));
+        }
     }
 
     /// <summary>Null where there is no conversation, or where it cannot be known how it goes on.</summary>
@@ -59,6 +67,8 @@ internal sealed class NextPrompt(HotModelConfig config, SessionStore store, Forw
     /// <summary>False: the conversation has gone on, or is deleted.</summary>
     public bool IsStill(Beginning beginning) => store.Find(beginning.Session)?.LastHash == beginning.History;
 
+    public bool IsThere(string session) => store.Find(session) is not null;
+
     /// <summary>Calls of tools want results, not a question; what images become, only their request says.</summary>
     private static bool IsOpen(IReadOnlyList<ChatMessage> history) =>
         history is [.., { Role: "assistant", HasToolCalls: false }]
@@ -68,8 +78,8 @@ internal sealed class NextPrompt(HotModelConfig config, SessionStore store, Forw
     {
         lock (sync)
         {
-            if (last is { } known && known.Session == session)
-                return known.Request;
+            if (shapes.FindIndex(known => known.Session == session) is >= 0 and var at)
+                return shapes[at].Request;
         }
         return history.Any(message => message.HasToolCalls || message.IsToolResult) ? null : ChatRequest.Plain;
     }

@@ -25,6 +25,8 @@ internal sealed class PrefillAhead(
     /// <summary>A piece takes a fifth of that. One that does not end is given up, and whoever waits goes on.</summary>
     private static readonly TimeSpan PieceWait = TimeSpan.FromSeconds(1);
 
+    private const string ModelLeft = "The model has left, or a request would have waited too long.";
+
     private readonly Lock sync = new();
     private Run? run;
     private PrefillStatus status = PrefillStatus.Idle;
@@ -33,8 +35,11 @@ internal sealed class PrefillAhead(
     {
         get
         {
+            PrefillStatus now;
             lock (sync)
-                return limit == TimeSpan.Zero ? PrefillStatus.Off : status;
+                now = limit == TimeSpan.Zero ? PrefillStatus.Off : status;
+            // A deleted conversation is not spoken of any more.
+            return now.Session is { } session && !prompts.IsThere(session) ? PrefillStatus.Idle : now;
         }
     }
 
@@ -142,29 +147,47 @@ internal sealed class PrefillAhead(
     private async Task EvaluateAsync(Run current, Upstream upstream, Beginning beginning, int held)
     {
         var total = beginning.Tokens.Count;
-        // So little is evaluated with the next question in no more time, and a changed slot would have to be saved again.
-        if (total - held < PrefillPace.LeastTokens)
-            held = total;
         var pace = new PrefillPace();
         var evaluated = 0;
         var spent = TimeSpan.Zero;
+        string? reason = "The model has left, or a request would have waited too long.";
         Report(PrefillState.Running);
         try
         {
-            while (held < total && spent < limit)
+            // So little is evaluated with the next question in no more time, and a changed slot would have to be saved again.
+            reason = total - held < PrefillPace.LeastTokens ? null : await EvaluatePiecesAsync();
+        }
+        finally
+        {
+            Report(reason is null ? PrefillState.Done : PrefillState.Stopped);
+            if (reason is not null)
+                PrefillLog.Stopped(logger, beginning.Session, evaluated, total, Seconds(), reason);
+            else if (evaluated > 0)
+                PrefillLog.Done(logger, beginning.Session, evaluated, total, Seconds());
+        }
+
+        // Null, or why it ended before its time.
+        async Task<string?> EvaluatePiecesAsync()
+        {
+            while (held < total)
             {
+                if (spent >= limit)
+                    return "snapshots.prefill_ahead_seconds has passed.";
                 await quiet.BeginPieceAsync(current.Cancel.Token);
                 try
                 {
                     // Looked at within the piece: a request that comes now waits for its end.
-                    if (current.IsOver || !prompts.IsStill(beginning)
-                        || warm.TakeAhead(upstream, beginning.Session, isFirst: evaluated == 0) is not { } slot)
-                        return;
+                    if (current.IsOver)
+                        return reason;
+                    if (!prompts.IsStill(beginning))
+                        return "The conversation has gone on, or is deleted.";
+                    if (warm.TakeAhead(upstream, beginning.Session, isFirst: evaluated == 0) is not { } slot)
+                        return "Another conversation has the slot.";
                     var count = Math.Min(total, held + pace.Tokens);
                     var start = time.GetTimestamp();
                     if (await EvaluateAsync(upstream, slot, beginning.Tokens.First(count), current.Cancel.Token)
                         is not { } timings)
-                        return;
+                        return "llama-server did not evaluate it.";
                     var took = time.GetElapsedTime(start);
                     pace.Learn(timings.PromptTokens, took.TotalSeconds);
                     spent += took;
@@ -173,23 +196,21 @@ internal sealed class PrefillAhead(
                     Report(PrefillState.Running);
                     // Others use the slot in between, and each piece has to begin anew.
                     if (evaluated > total)
-                        return;
+                        return "Other requests took its place in the slot again and again.";
                 }
                 finally
                 {
                     quiet.EndPiece();
                 }
             }
-        }
-        finally
-        {
-            Report(held >= total ? PrefillState.Done : PrefillState.Stopped);
-            if (evaluated > 0)
-                PrefillLog.Ended(logger, beginning.Session, evaluated, total, Math.Round(spent.TotalSeconds, 3));
+            return null;
         }
 
         void Report(PrefillState state) => this.Report(current, new(
-            state, beginning.Session, Math.Min(held, total), total, evaluated, Math.Round(spent.TotalSeconds, 3)));
+            state, beginning.Session, Math.Min(held, total), total, evaluated, Seconds(),
+            state == PrefillState.Stopped ? reason : null));
+
+        double Seconds() => Math.Round(spent.TotalSeconds, 3);
     }
 
     /// <summary>Null where llama-server did not do it.</summary>
@@ -251,9 +272,10 @@ internal enum PrefillState
 /// <param name="TotalTokens">That its next prompt begins with.</param>
 /// <param name="EvaluatedTokens">Of them, here.</param>
 /// <param name="Seconds">That this took.</param>
+/// <param name="Reason">Why it was stopped, one sentence; else null.</param>
 internal sealed record PrefillStatus(
-    PrefillState State, string? Session, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds)
+    PrefillState State, string? Session, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds, string? Reason)
 {
-    public static readonly PrefillStatus Idle = new(PrefillState.Idle, null, 0, 0, 0, 0);
+    public static readonly PrefillStatus Idle = new(PrefillState.Idle, null, 0, 0, 0, 0, null);
     public static readonly PrefillStatus Off = Idle with { State = PrefillState.Off };
 }

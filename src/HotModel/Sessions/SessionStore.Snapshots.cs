@@ -14,6 +14,8 @@ internal sealed record StoredSnapshot(
 /// <summary>Which slot files there are. They go with their sessions, whichever way these go.</summary>
 internal sealed partial class SessionStore
 {
+    private const long SideRequestSpanMs = 10 * 60 * 1000;
+
     private readonly SnapshotStatements snapshots;
 
     private sealed class SnapshotStatements(Func<string, int, StoreStatement> statement)
@@ -32,7 +34,8 @@ internal sealed partial class SessionStore
             "SELECT file FROM snapshots WHERE boot IS NOT NULL AND boot <> $1", 1);
         public StoreStatement FilesOfSession { get; } = statement("SELECT file FROM snapshots WHERE session = $1", 1);
         public StoreStatement OfSession { get; } = statement(
-            "SELECT model, tokens, bytes FROM snapshots WHERE session = $1 ORDER BY used DESC, file", 1);
+            "SELECT model, tokens, bytes, history IS last_hash FROM snapshots JOIN sessions ON key = session "
+            + "WHERE session = $1 ORDER BY used DESC, file", 1);
         public StoreStatement FilesOfModel { get; } = statement(
             "SELECT file FROM snapshots WHERE model_and_build = $1", 1);
         public StoreStatement Delete { get; } = statement("DELETE FROM snapshots WHERE file = $1", 1);
@@ -43,8 +46,13 @@ internal sealed partial class SessionStore
             "SELECT key FROM snapshots JOIN sessions ON key = session WHERE fingerprint = $1 "
             + "ORDER BY updated DESC, key DESC LIMIT $2", 2);
 
+        // A turn is a question and an answer.
         public StoreStatement Latest { get; } = statement(
-            "SELECT key, id FROM sessions ORDER BY updated DESC, key DESC LIMIT 1", 0);
+            "SELECT key, id FROM sessions "
+            + "ORDER BY last_seq > 2 AND updated >= (SELECT max(updated) FROM sessions) - $1 DESC, updated DESC, key DESC "
+            + "LIMIT 1", 1);
+
+        public StoreStatement SessionId { get; } = statement("SELECT id FROM sessions WHERE key = $1", 1);
 
         public StoreStatement Mark { get; } = statement(
             "INSERT OR IGNORE INTO not_restorable (model_and_build, created) VALUES ($1, $2)", 2);
@@ -52,14 +60,24 @@ internal sealed partial class SessionStore
             "SELECT 1 FROM not_restorable WHERE model_and_build = $1", 1);
     }
 
-    /// <summary>The session that was used last; null where there is none.</summary>
+    /// <summary>
+    /// The conversation that was used last; null where there is none. One of several turns goes before those of one turn that
+    /// came in the ten minutes after it: clients ask for titles and proposals between a user's questions.
+    /// </summary>
     public (long Key, string Id)? LatestSession()
     {
         lock (sync)
         {
-            using var row = snapshots.Latest.Read();
+            using var row = snapshots.Latest.Read(SideRequestSpanMs);
             return row.Read() ? (row.GetInt64(0), row.GetString(1)) : null;
         }
+    }
+
+    /// <summary>For people; "" where it is deleted.</summary>
+    public string IdOf(long sessionKey)
+    {
+        lock (sync)
+            return snapshots.SessionId.Scalar(sessionKey) as string ?? "";
     }
 
     /// <summary>Of the session that was used last, its newest one of that model, whatever the passport.</summary>
@@ -202,7 +220,7 @@ internal sealed partial class SessionStore
         var all = new List<SessionSnapshot>();
         using var row = snapshots.OfSession.Read(sessionKey);
         while (row.Read())
-            all.Add(new SessionSnapshot(row.GetString(0), (int)row.GetInt64(1), row.GetInt64(2)));
+            all.Add(new SessionSnapshot(row.GetString(0), (int)row.GetInt64(1), row.GetInt64(2), row.GetInt64(3) != 0));
         return all;
     }
 

@@ -17,7 +17,8 @@ internal sealed record SessionSummary(
     IReadOnlyList<SessionSnapshot> Snapshots, string Preview);
 
 /// <summary>What a model has evaluated of a session, on disk. One model has several under different options.</summary>
-internal readonly record struct SessionSnapshot(string Model, int Tokens, long Bytes);
+/// <param name="IsCurrent">It covers all that was said; else the rest has still to be evaluated.</param>
+internal readonly record struct SessionSnapshot(string Model, int Tokens, long Bytes, bool IsCurrent);
 
 internal sealed record SessionPage(long Total, IReadOnlyList<SessionSummary> Sessions);
 

@@ -3,7 +3,7 @@ using HotModel.Llama;
 namespace HotModel.Snapshots;
 
 /// <summary>The loaded model's slots.</summary>
-internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoard board)
+internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoard board, PromptSpeed speed)
 {
     public Upstream Upstream { get; } = upstream;
     public Passport Passport { get; } = passport;
@@ -12,15 +12,27 @@ internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoar
     public int OpenUses { get; set; }
     /// <summary>A slot may be in use of which the board does not know.</summary>
     public bool IsUncertain { get; set; }
-    /// <summary>Of evaluating a prompt, by the last answer that told; 0 before the first.</summary>
-    public double SecondsPerToken { get; private set; }
+    public PromptSpeed Speed { get; } = speed;
 
-    public void LearnSpeed(AnswerTimings timings)
+    // Since the load, or since they were taken.
+    private long reusedTokens;
+    private double readingSeconds;
+
+    /// <summary>What evaluating the reused tokens would have taken, less the reading; 0 as long as the speed is not known.
+    /// </summary>
+    public double SavedSeconds => Speed.SecondsPerToken is { } each ? Math.Max(0, (reusedTokens * each) - readingSeconds) : 0;
+
+    /// <summary>They count elsewhere from now on.</summary>
+    public double TakeSavedSeconds()
     {
-        // Small prompts tell nothing of the speed: most of their time is not evaluation.
-        if (timings.PromptTokens >= 32)
-            SecondsPerToken = timings.PromptSeconds / timings.PromptTokens;
+        var seconds = SavedSeconds;
+        (reusedTokens, readingSeconds) = (0, 0);
+        return seconds;
     }
+
+    public void Read(double seconds) => readingSeconds += seconds;
+
+    public void Reused(int tokens) => reusedTokens += tokens;
 }
 
 /// <summary>A conversation's slot for the time of one request.</summary>
@@ -34,7 +46,6 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
     public string Session { get; } = session;
     /// <summary>Of this conversation, from a file, that its answer will tell the use of; else 0.</summary>
     public int RestoredTokens { get; set; }
-    public double RestoreSeconds { get; set; }
     /// <summary>Of this conversation, evaluated before it was asked for, that its answer will tell the use of; else 0.</summary>
     public int AheadTokens { get; init; }
 

@@ -65,12 +65,12 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             folder.Create();
         else
             RemoveAll();
-        quota = new SnapshotQuota(config, store, freeBytes ?? folder.FreeBytes);
+        quota = new SnapshotQuota(config, store, logger, freeBytes ?? folder.FreeBytes);
         if (!isEnabled)
             return;
         RemoveTorn();
         quota.Evict();
-        SnapshotLog.Opened(logger, quota.MaxBytes, path, store.SnapshotTotals().Count);
+        SnapshotLog.Opened(logger, quota.MaxBytes / 1_000_000, path, store.SnapshotTotals().Count);
     }
 
     /// <summary>Counts and bytes for people.</summary>
@@ -113,8 +113,11 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     public async Task<SaveResult> SaveAsync(
         Upstream upstream, Passport passport, int slot, SlotContent content, CancellationToken cancel)
     {
-        if (content.Tokens < minTokens)
+        if (content.Tokens < minTokens && isEnabled)
+        {
+            SnapshotLog.TooShort(logger, store.IdOf(content.SessionKey), passport.Model, content.Tokens, minTokens);
             return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
+        }
         if (!IsRestorable(passport))
             return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
         var start = time.GetTimestamp();
@@ -130,14 +133,19 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             writing.TryRemove(file, out _);
             Sweep();
         }
+        result = result with { Seconds = time.GetElapsedTime(start).TotalSeconds };
         if (result.Status == SaveStatus.Saved)
+        {
             Interlocked.Increment(ref saved);
+            SnapshotLog.Saved(logger, store.IdOf(content.SessionKey), passport.Model, result.Tokens, Megabytes(result.Bytes),
+                Math.Round(result.Seconds, 3));
+        }
         if (result.Status == SaveStatus.Failed)
         {
             Interlocked.Increment(ref failed);
-            SnapshotLog.NotSaved(logger, slot, passport.Model, result.Error!);
+            SnapshotLog.NotSaved(logger, store.IdOf(content.SessionKey), slot, passport.Model, result.Error!);
         }
-        return result with { Seconds = time.GetElapsedTime(start).TotalSeconds };
+        return result;
     }
 
     /// <summary>
@@ -164,6 +172,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         {
             Interlocked.Increment(ref restored);
             store.UseSnapshot(snapshot.File);
+            SnapshotLog.Restored(logger, store.IdOf(sessionKey), passport.Model, snapshot.Tokens, Megabytes(snapshot.Bytes),
+                Math.Round(seconds, 3));
             return new RestoreResult(RestoreStatus.Restored, snapshot.Tokens, snapshot.Bytes, seconds, null,
                 new SlotContent(sessionKey, snapshot.History, snapshot.Tokens));
         }
@@ -173,7 +183,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         store.RemoveSnapshot(snapshot.File);
         Interlocked.Increment(ref failed);
         var error = reply.IsOk ? "llama-server restored another number of tokens than were saved." : Refusal(reply);
-        SnapshotLog.NotRestored(logger, slot, passport.Model, error);
+        SnapshotLog.NotRestored(logger, store.IdOf(sessionKey), slot, passport.Model, error);
         return new RestoreResult(RestoreStatus.Failed, 0, 0, seconds, error, null);
     }
 
@@ -202,7 +212,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             return;
         useless[passport.ModelAndBuild] = true;
         store.MarkNotRestorable(passport.ModelAndBuild);
-        SnapshotLog.NoUse(logger, passport.Model, sessionKey, restoredTokens, reusedTokens);
+        SnapshotLog.NoUse(logger, passport.Model, store.IdOf(sessionKey), restoredTokens, reusedTokens);
     }
 
     /// <summary>Waits until what was saved is on the disk, within bounds.</summary>
@@ -289,7 +299,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             return null;
         if (folder.IsAsSaved(snapshot))
             return snapshot;
-        store.RemoveSnapshot(snapshot.File);
+        Forget(snapshot);
         return null;
     }
 
@@ -309,7 +319,9 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
 
     private void RemoveAll()
     {
-        foreach (var snapshot in store.SnapshotsByUse())
+        var all = store.SnapshotsByUse();
+        SnapshotLog.Off(logger, all.Count);
+        foreach (var snapshot in all)
             store.RemoveSnapshot(snapshot.File);
         Sweep();
     }
@@ -321,9 +333,15 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         foreach (var snapshot in store.SnapshotsByUse())
         {
             if (!folder.IsAsSaved(snapshot))
-                store.RemoveSnapshot(snapshot.File);
+                Forget(snapshot);
         }
         Sweep();
+    }
+
+    private void Forget(StoredSnapshot snapshot)
+    {
+        SnapshotLog.NotAsSaved(logger, store.IdOf(snapshot.SessionKey), snapshot.Model);
+        store.RemoveSnapshot(snapshot.File);
     }
 
     /// <summary>Deletes files without a row: of saves that failed, were cancelled or never ended.</summary>
@@ -338,6 +356,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     }
 
     private static TimeSpan TransferLimit(long bytes) => TransferBase + TimeSpan.FromSeconds(bytes / TransferBytesPerSecond);
+
+    private static double Megabytes(long bytes) => Math.Round(bytes / 1e6, 1);
 
     private static bool IsSame(int held, int expected) => Math.Abs(held - expected) <= TokenSlack;
 

@@ -14,14 +14,16 @@ internal sealed class SnapshotQuota
     private const long FreeMarginBytes = 512L << 20;
 
     private readonly SessionStore store;
+    private readonly ILogger logger;
     private readonly Func<long?> freeBytes;
     // Of the longest conversation saved: what a file has whatever its length weighs least in it.
     private readonly ConcurrentDictionary<string, StoredSnapshot> largest = new(StringComparer.Ordinal);
     private long evicted;
 
-    public SnapshotQuota(SnapshotConfig config, SessionStore store, Func<long?> freeBytes)
+    public SnapshotQuota(SnapshotConfig config, SessionStore store, ILogger logger, Func<long?> freeBytes)
     {
         this.store = store;
+        this.logger = logger;
         this.freeBytes = freeBytes;
         foreach (var snapshot in store.SnapshotsByUse())
             Learn(snapshot);
@@ -60,10 +62,11 @@ internal sealed class SnapshotQuota
         {
             if (held + expectedBytes <= MaxBytes && HasDisk(expectedBytes))
                 return null;
-            store.RemoveSnapshot(snapshot.File);
+            if (snapshot.File == replaced?.File)
+                store.RemoveSnapshot(snapshot.File);
+            else
+                Evict(snapshot);
             held -= snapshot.Bytes;
-            if (snapshot.File != replaced?.File)
-                Interlocked.Increment(ref evicted);
         }
         return HasDisk(expectedBytes) ? null : NoDisk(expectedBytes);
     }
@@ -77,10 +80,17 @@ internal sealed class SnapshotQuota
         {
             if (held <= MaxBytes)
                 return;
-            store.RemoveSnapshot(snapshot.File);
+            Evict(snapshot);
             held -= snapshot.Bytes;
-            Interlocked.Increment(ref evicted);
         }
+    }
+
+    private void Evict(StoredSnapshot snapshot)
+    {
+        SnapshotLog.Evicted(
+            logger, store.IdOf(snapshot.SessionKey), snapshot.Model, Math.Round(snapshot.Bytes / 1e6, 1));
+        store.RemoveSnapshot(snapshot.File);
+        Interlocked.Increment(ref evicted);
     }
 
     public string TooLarge(long bytes) => string.Create(CultureInfo.InvariantCulture,

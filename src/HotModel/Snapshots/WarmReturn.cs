@@ -18,7 +18,10 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     private readonly PassportOffice passports = new(time);
     private readonly Lock sync = new();
     private LoadedSlots? loaded;
+    // By the passports' fingerprints.
+    private readonly Dictionary<string, PromptSpeed> speeds = new(StringComparer.Ordinal);
     private long reusedTokens;
+    // By models that have left.
     private double savedSeconds;
 
     public WarmTotals Totals
@@ -26,7 +29,8 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         get
         {
             lock (sync)
-                return new WarmTotals(keeper.Totals, reusedTokens, Math.Round(savedSeconds, 3));
+                return new WarmTotals(
+                    keeper.Totals, reusedTokens, Math.Round(savedSeconds + (loaded?.SavedSeconds ?? 0), 3));
         }
     }
 
@@ -56,7 +60,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
         if (SlotAnswers.Count((await client.SlotsAsync(upstream.Model, cancel)).Body) is not ({ } slots and > 0))
             return null;
-        var current = new LoadedSlots(upstream, passport, new SlotBoard(slots));
+        var current = new LoadedSlots(upstream, passport, new SlotBoard(slots), SpeedOf(passport));
         RestoredSlot? restored = null;
         if (store.LatestSession() is { } latest)
         {
@@ -67,11 +71,12 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
                 var seat = current.Board.Take(latest.Id)!;
                 current.Board.Leave(seat.Slot, null);
                 current.Board.Restored(seat.Slot, result.Tokens);
+                current.Read(result.Seconds);
                 restored = new RestoredSlot(result.Tokens, result.Bytes, Round(result.Seconds));
             }
         }
         lock (sync)
-            loaded = current;
+            Replace(current);
         return restored;
     }
 
@@ -83,7 +88,8 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         IReadOnlyList<(int Slot, HeldConversation Held)> unkept;
         lock (sync)
         {
-            (current, loaded) = (loaded, null);
+            current = loaded;
+            Replace(null);
             unkept = current?.Board.Unkept() ?? [];
         }
         var began = time.GetTimestamp();
@@ -108,7 +114,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         {
             // A stop in the middle of a switch: it saves what is left.
             lock (sync)
-                loaded = current;
+                Replace(current);
             throw;
         }
         catch (Exception cause)
@@ -116,6 +122,23 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
             SnapshotLog.Broke(logger, cause);
         }
         return count == 0 ? null : new SavedSlots(count, tokens, bytes, Round(time.GetElapsedTime(began).TotalSeconds));
+    }
+
+    private PromptSpeed SpeedOf(Passport passport)
+    {
+        lock (sync)
+        {
+            if (!speeds.TryGetValue(passport.Fingerprint, out var speed))
+                speeds.Add(passport.Fingerprint, speed = new PromptSpeed());
+            return speed;
+        }
+    }
+
+    /// <summary>Called under the lock.</summary>
+    private void Replace(LoadedSlots? next)
+    {
+        savedSeconds += loaded?.TakeSavedSeconds() ?? 0;
+        loaded = next;
     }
 
     /// <summary>A slot for a request of this conversation, which then holds what the model has evaluated of it.</summary>
@@ -161,7 +184,8 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
                 var result = await RestoreAsync(current, seat.Slot, head.Key, cancel);
                 if (result.Status == RestoreStatus.Restored && goesOn)
                     taken.RestoredTokens = result.Tokens;
-                taken.RestoreSeconds = result.Seconds;
+                lock (sync)
+                    current.Read(result.Seconds);
             }
             return taken;
         }
@@ -196,7 +220,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         lock (sync)
         {
             if (loaded?.Upstream == upstream)
-                loaded = null;
+                Replace(null);
         }
     }
 
@@ -258,11 +282,11 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     {
         lock (sync)
         {
-            slot.Current.LearnSpeed(timings);
+            slot.Current.Speed.Learn(timings);
             // What was restored and then gone on from ahead counts once.
             var reused = Math.Min(Math.Max(slot.RestoredTokens, slot.AheadTokens), timings.CachedTokens);
             reusedTokens += reused;
-            savedSeconds += Math.Max(0, (reused * slot.Current.SecondsPerToken) - slot.RestoreSeconds);
+            slot.Current.Reused(reused);
         }
         Verify(slot, timings);
     }
@@ -271,7 +295,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     {
         lock (sync)
         {
-            slot.Current.LearnSpeed(timings);
+            slot.Current.Speed.Learn(timings);
             slot.Current.Board.LeaveAhead(slot.Slot, timings.HeldTokens);
         }
         Verify(slot, timings);
@@ -361,6 +385,7 @@ internal sealed record SavedSlots(int Count, int Tokens, long Bytes, double Seco
 
 internal sealed record RestoredSlot(int Tokens, long Bytes, double Seconds);
 
-/// <param name="ReusedTokens">That were not evaluated again after a restore, since the start.</param>
-/// <param name="SavedSeconds">What evaluating them would have taken, less the reading of the files.</param>
+/// <param name="ReusedTokens">Restored or evaluated ahead, and then used by an answer, since the start.</param>
+/// <param name="SavedSeconds">What evaluating them would have taken, by the speed of their model's other prompts, less the
+/// reading of the files; without those of a model whose speed is not known.</param>
 internal sealed record WarmTotals(SnapshotTotals Snapshots, long ReusedTokens, double SavedSeconds);

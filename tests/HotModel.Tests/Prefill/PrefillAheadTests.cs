@@ -18,7 +18,7 @@ public sealed class PrefillAheadTests
         await using var scene = await TalkedAsync();
         await scene.LoadAsync();
         Assert.Equal([32, 64, 70], await scene.RestAsync());
-        Assert.Equal(new PrefillStatus(PrefillState.Done, "talk", 70, 70, 70, 0), scene.Ahead.Status);
+        Assert.Equal(new PrefillStatus(PrefillState.Done, "talk", 70, 70, 70, 0, null), scene.Ahead.Status);
     }
 
     [Fact]
@@ -122,6 +122,7 @@ public sealed class PrefillAheadTests
             Assert.Equal(0, other!.Slot);
         }
         Assert.Empty(await scene.RestAsync());
+        Assert.Equal("Another conversation has the slot.", scene.Ahead.Status.Reason);
     }
 
     [Fact]
@@ -132,7 +133,8 @@ public sealed class PrefillAheadTests
         await scene.LoadAsync();
         Assert.Equal([32], await scene.RestAsync());
         Assert.Equal(
-            new PrefillStatus(PrefillState.Stopped, "talk", 32, 70, 32, 301), scene.Ahead.Status);
+            new PrefillStatus(PrefillState.Stopped, "talk", 32, 70, 32, 301, "snapshots.prefill_ahead_seconds has passed."),
+            scene.Ahead.Status);
     }
 
     [Fact]
@@ -165,6 +167,43 @@ public sealed class PrefillAheadTests
         Assert.Equal("m", (string?)templated["model"]);
         Assert.Null(templated["session_id"]);
         Assert.Equal(3, templated["messages"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public async Task Requests_for_titles_do_not_take_the_place_of_the_conversation()
+    {
+        await using var scene = await TalkedAsync();
+        await scene.SayAsync("talk", User("next"), Assistant("more"));
+        scene.Ahead.Remember("talk", RequestWith(
+            """{"tools":[{"type":"function","function":{"name":"f"}}],"messages":[{"role":"user","content":"q"}]}"""));
+        await scene.SayAsync("title", User(Question), Assistant("About q"));
+        scene.Ahead.Remember("title", RequestWith("""{"messages":[{"role":"user","content":"q"}]}"""));
+        await scene.LoadAsync();
+        Assert.Equal([32, 64, 78], await scene.RestAsync());
+        Assert.Equal("talk", scene.Ahead.Status.Session);
+        Assert.Equal("f", (string?)JsonNode.Parse(scene.Templated[0])!["tools"]![0]!["function"]!["name"]);
+    }
+
+    [Fact]
+    public async Task New_conversation_is_the_last_one_when_the_others_are_older()
+    {
+        await using var scene = await TalkedAsync();
+        await scene.SayAsync("talk", User("next"), Assistant("more"));
+        scene.Advance(TimeSpan.FromMinutes(10));
+        await scene.SayAsync("new", User(Question), Assistant(Answer));
+        await scene.LoadAsync();
+        Assert.Equal([32, 64, 70], await scene.RestAsync());
+        Assert.Equal("new", scene.Ahead.Status.Session);
+    }
+
+    [Fact]
+    public async Task Deleted_conversation_is_not_spoken_of()
+    {
+        await using var scene = await TalkedAsync();
+        await scene.LoadAsync();
+        await scene.RestAsync();
+        scene.Store.Delete("talk");
+        Assert.Equal(PrefillStatus.Idle, scene.Ahead.Status);
     }
 
     [Fact]

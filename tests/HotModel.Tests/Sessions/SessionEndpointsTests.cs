@@ -93,26 +93,28 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
     {
         AddSnapshot("one", "f", "small", 700, 1_234_567);
         AddSnapshot("one", "g", "small", 600, 1_000);
-        AddSnapshot("one", "h", "big", 900, 20_000_000);
+        AddSnapshot("one", "h", "big", 900, 20_000_000, isCurrent: true);
 
         var page = await Get("/admin/sessions");
         Assert.Equal(0, page.GetProperty("sessions")[0].GetProperty("snapshots").GetArrayLength());
         Assert.Equal(
-            """[{"model":"big","tokens":900,"bytes":20000000},{"model":"small","tokens":600,"bytes":1000},{"model":"small","tokens":700,"bytes":1234567}]""",
+            """[{"model":"big","tokens":900,"bytes":20000000,"current":true},{"model":"small","tokens":600,"bytes":1000,"current":false},{"model":"small","tokens":700,"bytes":1234567,"current":false}]""",
             page.GetProperty("sessions")[1].GetProperty("snapshots").GetRawText());
         Assert.EndsWith(
-            "small, big  big, small  what is é?", (await Run("list")).Output.TrimEnd(), StringComparison.Ordinal);
+            "small, big  big, small (older)  what is é?", (await Run("list")).Output.TrimEnd(), StringComparison.Ordinal);
         Assert.Equal(
-            ["Snapshot of big: 900 tokens, 20.0 MB", "Snapshot of small: 600 tokens, 0.0 MB",
-                "Snapshot of small: 700 tokens, 1.2 MB", "", "[system]"],
+            ["Snapshot of big: 900 tokens, 20.0 MB",
+                "Snapshot of small: 600 tokens, 0.0 MB, from before the last messages",
+                "Snapshot of small: 700 tokens, 1.2 MB, from before the last messages", "", "[system]"],
             (await Run("show", "one")).Output.Split(Environment.NewLine)[1..6]);
     }
 
-    private void AddSnapshot(string session, string fingerprint, string model, int tokens, long bytes)
+    private void AddSnapshot(string session, string fingerprint, string model, int tokens, long bytes, bool isCurrent = false)
     {
         folder.Time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Null(store.AddSnapshot(new StoredSnapshot(fingerprint + ".slot", store.Find(session)!.Key, model, fingerprint,
-            "m", default, tokens, bytes, 0), "boot"));
+        var head = store.Find(session)!;
+        Assert.Null(store.AddSnapshot(new StoredSnapshot(fingerprint + ".slot", head.Key, model, fingerprint,
+            "m", isCurrent ? head.LastHash : default, tokens, bytes, 0), "boot"));
     }
 
     [Fact]

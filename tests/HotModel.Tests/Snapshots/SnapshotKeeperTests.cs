@@ -5,6 +5,7 @@ using HotModel.Snapshots;
 using HotModel.Tests.Http;
 using HotModel.Tests.Llama;
 using HotModel.Tests.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace HotModel.Tests.Snapshots;
 
@@ -132,7 +133,7 @@ public partial class SnapshotKeeperTests
         var oldest = scene.Add(scene.Session("one"), 30);
         var session = scene.Session("two");
         scene.Add(session, 60);
-        var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 100), scene.Store, () => null);
+        var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 100), scene.Store, NullLogger.Instance, () => null);
 
         Assert.Equal(60, quota.Estimate("f", 100));
         Assert.Equal(120, quota.Estimate("f", 200));
@@ -152,7 +153,7 @@ public partial class SnapshotKeeperTests
         scene.Add(scene.Session("two"), 30);
         const long margin = 512L << 20;
         long Free() => margin + 10 + (2 - scene.Files.Count) * 30;
-        var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 1000), scene.Store, () => Free());
+        var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 1000), scene.Store, NullLogger.Instance, () => Free());
 
         Assert.Contains("disk", quota.MakeRoom(71, null), StringComparison.Ordinal);
         Assert.Equal(2, scene.Files.Count);
