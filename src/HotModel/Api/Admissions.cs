@@ -48,9 +48,10 @@ internal sealed class Admissions(
         using RequestStay stay = quiet.Enter();
         WaitingStream? waiting = WaitingStream.Of(context);
         Action<RequestWaiter>? onQueued = waiting is null ? null : Teller(waiting);
+        long began = time.GetTimestamp();
         for (int sends = 1; ; sends++)
         {
-            Admission admission = await enter(ask, onQueued, clientGone);
+            Admission admission = await enter(ask.After(time.GetElapsedTime(began)), onQueued, clientGone);
             if (admission.Lease is not { } admitted)
             {
                 await ApiError.WriteAsync(context.Response, admission.Refusal!);
@@ -64,7 +65,12 @@ internal sealed class Admissions(
             if (error.Culprit == Culprit.Client)
                 throw new OperationCanceledException(clientGone);
             if (sends < SendLimit && !error.IsOfALiveServer && await IsTakenAwayAsync(lease, clientGone))
+            {
+                // Another one may answer now, or nobody.
+                if (!context.Response.HasStarted)
+                    context.Response.Headers.Remove(AnswerHeaders.Model);
                 continue;
+            }
             ProxyLog.RequestFailed(logger, lease.Model, error.Message);
             lease.Dispose();
             await ApiError.WriteAsync(context.Response, error);

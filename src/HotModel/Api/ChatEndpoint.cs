@@ -59,6 +59,7 @@ internal sealed class ChatEndpoint(
         }
         // The turn before the lease: a request that waits for its conversation must not hold up a switch.
         TimeSpan wait = ask.Patience ?? config.Server.QueueTimeout;
+        long began = time.GetTimestamp();
         await using WaitingStream? waiting = request.Stream
             ? WaitingStream.For(context, ErrorShape.OpenAi, config.Server.WaitComment, time) : null;
         waiting?.Session = sessionId;
@@ -75,7 +76,8 @@ internal sealed class ChatEndpoint(
             return;
         }
         waiting?.Session = turn.SessionId;
-        await admissions.SendAsync(context, ask, (lease, scope) => SendAsync(context, request, turn, lease, scope));
+        await admissions.SendAsync(context, ask.After(time.GetElapsedTime(began)),
+            (lease, scope) => SendAsync(context, request, turn, lease, scope));
     }
 
     /// <summary>Null: the client has been answered. Else it has not been sent anything yet.</summary>

@@ -58,7 +58,8 @@ internal static class ConfigSchema
         new("server", "switch_policy", KeyType.Choice("zero_overlap"), "zero_overlap",
             "Never two models in video memory.", (c, _) => c.Server.SwitchPolicy),
         new("server", "switch_drain_timeout_seconds", KeyType.Number(0.001, MaxSeconds), 300.0,
-            "How long a switch waits for running answers; then it fails and nothing was unloaded.",
+            "How long an explicit switch waits for running answers; then it fails and nothing was unloaded. "
+            + "One for requests that wait has no limit.",
             (c, _) => c.Server.DrainTimeout.TotalSeconds),
         new("server", "gpu_settle_timeout_seconds", KeyType.Number(0, MaxSeconds), 0.0,
             "How long a switch waits for the unloaded model's video memory to come back. 0: it does not wait.",

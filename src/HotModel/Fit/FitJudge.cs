@@ -46,7 +46,8 @@ internal static class FitJudge
         if (OnCpu(question, estimate, onGpu) is { } cpu)
             devices.Add(cpu);
         var verdict = new FitVerdict(
-            null, null, devices, fact.Settings.ContextTokens, Largest(question, settings, estimate, devices), Notes(question));
+            null, null, devices, fact.Settings.ContextTokens, Largest(question, settings, estimate, devices),
+            Notes(question));
         if (devices.Count == 0)
             return verdict with { Reason = "It is not known how much memory is free." };
         if (devices.Find(device => device.NeededBytes is null) is not null)
@@ -60,7 +61,7 @@ internal static class FitJudge
             return verdict with { Fits = true };
         return Doubt(question, devices, onGpu) is { } doubt
             ? verdict with { Reason = $"By the numbers it does not fit, but {doubt}." }
-            : verdict with { Fits = false, Reason = Refusal(question.Model, verdict) };
+            : verdict with { Fits = false, Reason = Refusal(question.Model, verdict, isReckoned: estimate is not null) };
     }
 
     private static DeviceFit OnGpu(FitQuestion question, GpuDevice gpu, long? estimated)
@@ -124,19 +125,20 @@ internal static class FitJudge
         return notes;
     }
 
-    private static string Refusal(string model, FitVerdict verdict)
+    private static string Refusal(string model, FitVerdict verdict, bool isReckoned)
     {
         var parts = verdict.Devices.Where(device => !device.Fits).Select(device => string.Create(CultureInfo.InvariantCulture,
             $"{device.Name} has {Mb(device.FreeBytes)} MiB free"
-            + $"{(device.FreedBytes > 0 ? $" and gets {Mb(device.FreedBytes.Value)} MiB back" : "")}, of which "
-            + $"{Mb(DeviceFit.MarginBytes)} MiB stay free; the model needs {Mb(device.NeededBytes!.Value)} MiB "
+            + $"{(device.FreedBytes > 0 ? $" and gets {Mb(device.FreedBytes.Value)} MiB back" : "")}"
+            + $"{(device.KeptFreeBytes > 0 ? $", of which {Mb(device.KeptFreeBytes)} MiB stay free" : "")}; "
+            + $"the model needs {Mb(device.NeededBytes!.Value)} MiB "
             + $"({PlannedDevice.Word(device.Source)})."));
         var context = verdict.ContextTokens > 0
             ? string.Create(CultureInfo.InvariantCulture, $"ctx_size {verdict.ContextTokens}") : "the context it was trained for";
         var way = verdict.LargestContext is { } largest
-            ? string.Create(CultureInfo.InvariantCulture, $"The largest ctx_size that would fit is {largest}.")
-            : "No ctx_size would fit.";
-        return $"The model \"{model}\" with {context} does not fit. {string.Join(' ', parts)} {way}";
+            ? string.Create(CultureInfo.InvariantCulture, $" The largest ctx_size that would fit is {largest}.")
+            : isReckoned ? " No ctx_size would fit." : "";
+        return $"The model \"{model}\" with {context} does not fit. {string.Join(' ', parts)}{way}";
 
         static long Mb(long bytes) => bytes >> 20;
     }

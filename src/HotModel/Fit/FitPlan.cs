@@ -32,7 +32,10 @@ internal sealed record DeviceFit(
     /// </remarks>
     public const long MarginBytes = 256L << 20;
 
-    public long LeftBytes => FreeBytes + (FreedBytes ?? 0) - MarginBytes - (NeededBytes ?? 0);
+    /// <summary>None beside what was measured: a model that was loaded is not refused for the sake of a margin.</summary>
+    public long KeptFreeBytes => Source == FitSource.Ledger ? 0 : MarginBytes;
+
+    public long LeftBytes => FreeBytes + (FreedBytes ?? 0) - KeptFreeBytes - (NeededBytes ?? 0);
 
     /// <summary>A device that the model leaves alone may be full.</summary>
     public bool Fits => NeededBytes is 0 || LeftBytes >= 0;
@@ -83,7 +86,7 @@ internal sealed record PlannedDevice(
     public static PlannedDevice Of(DeviceFit device) => new(
         device.Id, device.Name, device.FreeBytes >> MegabyteShift, device.FreedBytes >> MegabyteShift,
         Word(device.FreedSource), device.NeededBytes >> MegabyteShift, Word(device.Source),
-        DeviceFit.MarginBytes >> MegabyteShift, device.Fits);
+        device.KeptFreeBytes >> MegabyteShift, device.Fits);
 
     public static string? Word(FitSource source) => source switch
     {

@@ -180,6 +180,6 @@ internal sealed record GgufPart(GgufMetadata Metadata, IReadOnlyList<GgufTensor>
     private static bool IsSigned(Kind kind) => kind is Kind.Int8 or Kind.Int16 or Kind.Int32 or Kind.Int64;
 
     /// <summary>A name out of the file, fit for a message in one line.</summary>
-    private static string Shown(string name) =>
+    public static string Shown(string name) =>
         new([.. name.Take(80).Select(c => char.IsControl(c) ? '?' : c)]);
 }

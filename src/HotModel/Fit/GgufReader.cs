@@ -23,7 +23,7 @@ internal static class GgufReader
             if (FaultOfPart(part, i, paths.Count) is { } wrong)
                 return GgufResult.Failed($"{paths[i]} {wrong}");
             if (part.Tensors.FirstOrDefault(tensor => !names.Add(tensor.Name)) is { } doubled)
-                return GgufResult.Failed($"{paths[i]} has the tensor {doubled.Name}, as a file before it has");
+                return GgufResult.Failed($"{paths[i]} has the tensor {GgufPart.Shown(doubled.Name)}, as a file before it has");
             tensors.AddRange(part.Tensors);
         }
         if (metadata is null)

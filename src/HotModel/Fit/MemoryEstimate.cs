@@ -6,7 +6,7 @@ namespace HotModel.Fit;
 /// <param name="ProcessBytes">What a process takes there before it has a model.</param>
 internal readonly record struct DeviceMemory(long WeightBytes, long CacheBytes, long ComputeBytes, long ProcessBytes)
 {
-    public long TotalBytes => WeightBytes + CacheBytes + ComputeBytes + ProcessBytes;
+    public long TotalBytes => checked(WeightBytes + CacheBytes + ComputeBytes + ProcessBytes);
 }
 
 /// <summary>The memory that a llama-server with this model and these settings takes, before it has ever run.</summary>
@@ -21,7 +21,12 @@ internal sealed record MemoryEstimate(DeviceMemory Cpu, IReadOnlyList<DeviceMemo
     {
         try
         {
-            return new EstimateSum(shape, settings).Sum();
+            var estimate = new EstimateSum(shape, settings).Sum();
+            // Here, and not where they are read, it may go beyond all memory.
+            _ = estimate.Cpu.TotalBytes;
+            foreach (var gpu in estimate.Gpus)
+                _ = gpu.TotalBytes;
+            return estimate;
         }
         catch (OverflowException)
         {

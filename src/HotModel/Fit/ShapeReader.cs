@@ -35,9 +35,9 @@ internal sealed class ShapeReader
     /// <summary>What the file lacks, or null.</summary>
     public string? Fault =>
         prefix.Length == 0 ? "it names no architecture"
-        : layers is 0 or > MostLayers ? $"it has no {prefix}.block_count from 1 to {MostLayers}"
-        : Number("embedding_length") is 0 ? $"it has no {prefix}.embedding_length"
-        : Negative() is { } key ? $"{key} is negative"
+        : layers is 0 or > MostLayers ? $"it has no {GgufPart.Shown(prefix)}.block_count from 1 to {MostLayers}"
+        : Number("embedding_length") is 0 ? $"it has no {GgufPart.Shown(prefix)}.embedding_length"
+        : Negative() is { } key ? $"{GgufPart.Shown(key)} is negative"
         : null;
 
     public ModelShape Read()

@@ -36,7 +36,8 @@ internal sealed record VisibleGpus(IReadOnlyList<GpuDevice> Devices, string? Dou
             {
                 if (isUuid && from.FirstOrDefault(gpu => token.Length > 4 && gpu.Id.StartsWith(token, Exact)) is { } named)
                 {
-                    chosen.Add(named);
+                    if (!chosen.Contains(named))
+                        chosen.Add(named);
                     continue;
                 }
                 // CUDA too takes what comes before the first that it does not know.
@@ -46,7 +47,8 @@ internal sealed record VisibleGpus(IReadOnlyList<GpuDevice> Devices, string? Dou
                     break;
                 }
                 doubt |= !isOrderSure;
-                chosen.Add(from[index]);
+                if (!chosen.Contains(from[index]))
+                    chosen.Add(from[index]);
             }
             return chosen;
         }

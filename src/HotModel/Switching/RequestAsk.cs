@@ -13,4 +13,9 @@ internal sealed record RequestAsk
     public RequestIntent Intent { get; init; }
     /// <summary>Its own bound on waiting; null: the configured one.</summary>
     public TimeSpan? Patience { get; init; }
+    /// <summary>Of its own bound, before it came to the gate.</summary>
+    public TimeSpan Spent { get; init; }
+
+    /// <summary>The same, so much later.</summary>
+    public RequestAsk After(TimeSpan time) => Patience is null ? this : this with { Spent = Spent + time };
 }

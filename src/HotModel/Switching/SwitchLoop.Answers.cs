@@ -19,7 +19,8 @@ internal sealed partial class SwitchLoop
                 + Because(), (int?)null),
             RefusalKind.OtherModel => (OtherModelMessage(waiter.Ask), null),
             RefusalKind.Pinned => (
-                $"The model '{schedule.Active}' is pinned, so that '{waiter.Ask.Model}' is loaded only by an explicit switch.",
+                $"The model '{schedule.Target ?? schedule.Active}' is pinned, so that '{waiter.Ask.Model}' is loaded "
+                + "only by an explicit switch.",
                 null),
             RefusalKind.Background => (
                 $"The model '{waiter.Ask.Model}' is not loaded, and background requests do not wait for it "
@@ -41,11 +42,14 @@ internal sealed partial class SwitchLoop
 
     private string OtherModelMessage(RequestAsk ask)
     {
-        var now = schedule.Loaded ?? schedule.Active;
+        var coming = schedule.Gate == GateState.Open ? null : schedule.Target;
+        var now = coming is null
+            ? $"The active model is '{schedule.Loaded ?? schedule.Active}'"
+            : $"The model '{coming}' is about to be the active one";
         return server.SwitchOnRequest == SwitchOnRequest.Reject && ask.Intent != RequestIntent.Look
-            ? $"The active model is '{now}', and switch_on_request = \"reject\" keeps it. Name that one or \"active\", or switch "
+            ? $"{now}, and switch_on_request = \"reject\" keeps it. Name that one or \"active\", or switch "
                 + $"to '{ask.Model}': POST /admin/switch."
-            : $"The model '{ask.Model}' is not loaded, and this request does not make it so. The active model is '{now}'.";
+            : $"The model '{ask.Model}' is not loaded, and this request does not make it so. {now}.";
     }
 
     /// <summary>Why nobody is let in: not every load is a switch that somebody asked for.</summary>

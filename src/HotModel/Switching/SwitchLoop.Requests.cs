@@ -21,7 +21,7 @@ internal sealed partial class SwitchLoop
 
     /// <summary>What a request that waits is told. From any thread.</summary>
     public WaitStatus WaitStatusOf(RequestWaiter waiter) =>
-        WaitStatus.Of(waiter.Ask.Model, scheduler.Forecast(schedule, waiter.Id, Now)?.Position, status, Feed.Progress);
+        WaitStatus.Of(waiter.Ask.Model, RequestScheduler.PositionOf(schedule, waiter.Id), status, Feed.Progress);
 
     /// <summary>How long unloading and loading the model takes, as measured. From any thread.</summary>
     public (TimeSpan? Unload, TimeSpan? Load) UsualTimes(string model) =>
@@ -50,7 +50,7 @@ internal sealed partial class SwitchLoop
             Id = waiter.Id,
             Model = waiter.Ask.Model,
             Intent = waiter.Ask.Intent,
-            Patience = waiter.Ask.Patience,
+            Patience = waiter.Ask.Patience - waiter.Ask.Spent,
         });
         if (waiters.ContainsKey(waiter.Id))
             waiter.OnQueued?.Invoke(waiter);

@@ -253,9 +253,9 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private static Step Lost(SwitchState s)
     {
         var lost = s with { Goal = s.Active, Instance = 0, Attempts = Math.Min(MostAttempts, s.Attempts + 1) };
-        return lost.InFlight == 0
-            ? Unload(lost, s.Active!)
-            : Enter(lost, SwitchPhase.Draining).Do(SwitchEffectKind.AbortInFlight);
+        return (lost.Attempts >= PatientAttempts ? GiveUp(lost, s.Active!) : lost).Then(l => l.InFlight == 0
+            ? Unload(l, s.Active!)
+            : Enter(l, SwitchPhase.Draining).Do(SwitchEffectKind.AbortInFlight));
     }
 
     private Step Queue(SwitchState s, SwitchTicket ticket) =>
@@ -294,7 +294,15 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private static Step Enter(SwitchState s, SwitchPhase phase) =>
         s with { Phase = phase, Generation = s.Generation + 1 };
 
-    private static Step Drain(SwitchState s, DeadlineKind deadline) => Arm(Enter(s, SwitchPhase.Draining), deadline);
+    /// <summary>
+    /// A scheduled switch has no deadline: the scheduler counts with the end of the running answers, and letting others in
+    /// once more would let them go before those who have waited longer. It is withdrawn when nobody waits for it any more.
+    /// </summary>
+    private static Step Drain(SwitchState s, DeadlineKind deadline)
+    {
+        Step draining = Enter(s, SwitchPhase.Draining);
+        return deadline == DeadlineKind.Drain && s.Current is { IsScheduled: true } ? draining : Arm(draining, deadline);
+    }
 
     private static Step Unload(SwitchState s, string model) => Enter(s with { Instance = 0 }, SwitchPhase.Unloading)
         .Do(new SwitchEffect(SwitchEffectKind.StartUnload) { Model = model });
@@ -302,9 +310,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private static Step Load(SwitchState s) => Arm(Enter(s, SwitchPhase.Loading)
         .Do(new SwitchEffect(SwitchEffectKind.StartLoad) { Model = s.Goal }), DeadlineKind.Load);
 
-    private static Step BackOff(SwitchState s) => Arm(
-        (s.Attempts >= PatientAttempts ? GiveUp(s, s.Goal!) : s)
-            .Then(g => Enter(g, SwitchPhase.BackingOff)), DeadlineKind.BackOff);
+    private static Step BackOff(SwitchState s) => Arm(Enter(s, SwitchPhase.BackingOff), DeadlineKind.BackOff);
 
     private static Step StopBackend(SwitchState s) => Enter(s with { Instance = 0 }, SwitchPhase.Stopping)
         .Do(SwitchEffectKind.StopBackend);

@@ -48,11 +48,21 @@ public sealed class FitJudgeTests
     [Fact]
     public void What_is_free_and_what_is_freed_less_the_margin_counts()
     {
-        var question = Ask("-ngl 99 -c 4096", Gpu(Gibibyte)) with { Ledger = Took(5 * Gibibyte) };
-        var freed = 4 * Gibibyte + Margin;
+        var question = Ask("-ngl 99 -c 4096", Gpu(Gibibyte));
+        var needed = FitJudge.Judge(question).Devices[0].NeededBytes!.Value;
+        var freed = needed + Margin - Gibibyte;
 
         Assert.True(FitJudge.Judge(question with { Freed = Freeing(freed) }).Fits);
         Assert.False(FitJudge.Judge(question with { Freed = Freeing(freed - 1) }).Fits);
+    }
+
+    [Fact]
+    public void What_was_measured_needs_no_margin()
+    {
+        var question = Ask("-ngl 99 -c 4096", Gpu(Gibibyte)) with { Ledger = Took(5 * Gibibyte) };
+
+        Assert.True(FitJudge.Judge(question with { Freed = Freeing(4 * Gibibyte) }).Fits);
+        Assert.False(FitJudge.Judge(question with { Freed = Freeing((4 * Gibibyte) - 1) }).Fits);
     }
 
     [Fact]

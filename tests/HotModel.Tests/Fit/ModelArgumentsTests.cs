@@ -101,6 +101,8 @@ public sealed class ModelArgumentsTests
     [InlineData("GPU-b,GPU-a", "", "1 0")]
     [InlineData("0,-1,2", "", "0")]
     [InlineData("2,1", "-dev CUDA1", "1")]
+    [InlineData("0,0", "", "0")]
+    [InlineData(null, "-dev CUDA0,RPC0", "0")]
     [InlineData(null, "-dev none", "")]
     [InlineData(null, "-sm none", "0")]
     [InlineData(null, "-sm none -mg 2", "2")]

@@ -151,7 +151,7 @@ internal sealed class SchedulerSimulation
         Feed(new ScheduleEvent(ScheduleEventKind.RequestLeft) { Id = fate.Id });
     }
 
-    public ScheduleForecast? Forecast(SimulatedFate fate) => scheduler.Forecast(State, fate.Id, Now);
+    public int? PositionOf(SimulatedFate fate) => RequestScheduler.PositionOf(State, fate.Id);
 
     public void Stop() => Feed(new ScheduleEvent(ScheduleEventKind.StopRequested));
 

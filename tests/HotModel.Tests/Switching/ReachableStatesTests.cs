@@ -195,7 +195,7 @@ public class ReachableStatesTests
             { Closing: true } when step.Effects.Any(e => e.Kind == SwitchEffectKind.StartLoad) => "a load while closing",
             { Phase: SwitchPhase.Loading or SwitchPhase.BackingOff } when !w.Armed => "no bound in time",
             { Phase: SwitchPhase.Draining } when s.Instance != 0 && !w.Armed
-                && s.Current is not { Force: true } && !s.Closing => "a drain without a bound",
+                && s.Current is not { Force: true } && s.Current is not { IsScheduled: true } && !s.Closing => "a drain without a bound",
             {
                 IsSwitching: true, Phase: SwitchPhase.Unloading or SwitchPhase.Settling or SwitchPhase.Loading
                 or SwitchPhase.Stopping

@@ -57,6 +57,45 @@ public class SwitchByNameTests
     }
 
     [Fact]
+    public void Answer_longer_than_any_drain_lets_nobody_in_before_who_has_waited_longer()
+    {
+        var s = Ready();
+        var running = s.Arrive();
+        var other = s.Arrive(For("b") with { Patience = 4 * Config.Server.DrainTimeout });
+        s.Advance(Config.Server.QueueMaxWait);
+        var later = s.Arrive(For("a") with { Patience = 4 * Config.Server.DrainTimeout });
+        s.Advance(Config.Server.DrainTimeout);
+        s.Advance(Config.Server.DrainTimeout);
+        Assert.Null(later.Lease);
+        s.Do(() => running.Return());
+        FinishSwitch(s);
+        Assert.Equal("b", other.Lease!.Model);
+        Assert.Null(later.Lease);
+    }
+
+    [Fact]
+    public void Time_that_a_request_has_waited_elsewhere_is_part_of_its_own_bound()
+    {
+        var s = Ready();
+        s.Arrive();
+        var other = s.Arrive((For("b") with { Patience = TimeSpan.FromSeconds(5) }).After(TimeSpan.FromSeconds(4)));
+        s.Advance(TimeSpan.FromSeconds(1));
+        Assert.Contains("within 5 s (the request's Prefer: wait)", other.Refusal!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Whoever_takes_what_comes_is_first_where_nobody_waits_for_it_by_name()
+    {
+        var s = Ready();
+        s.Arrive();
+        s.Switch("b");
+        s.Arrive(For("c"));
+        s.Arrive();
+        var waiting = s.Loop.Schedule.Waiting.Keys.Order().ToArray();
+        Assert.Equal([2, 1], waiting.Select(id => RequestScheduler.PositionOf(s.Loop.Schedule, id)));
+    }
+
+    [Fact]
     public void Switch_that_nobody_needs_any_more_is_given_up_before_anything_is_unloaded()
     {
         var s = Ready();

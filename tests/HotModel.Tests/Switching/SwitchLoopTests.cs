@@ -230,6 +230,16 @@ public class SwitchLoopTests
     }
 
     [Fact]
+    public void Load_that_fails_counts_once()
+    {
+        var s = new SwitchSimulation(Config, "a");
+        s.Finish(succeed: false, permanent: true);
+        s.Finish();
+        Assert.Equal(SwitchPhase.BackingOff, s.Loop.State.Phase);
+        Assert.Equal(1, s.Loop.Schedule.Of("a").Failures);
+    }
+
+    [Fact]
     public void Queue_has_a_limit_and_a_time()
     {
         var config = Config with
