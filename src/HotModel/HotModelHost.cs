@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Net;
+using HotModel.Access;
 using HotModel.Api;
 using HotModel.Cli;
 using HotModel.Configuration;
@@ -62,7 +63,8 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
-        var facts = new ModelFacts(config, EnvironmentVariables());
+        var environment = EnvironmentVariables();
+        var facts = new ModelFacts(config, environment);
         var ledger = new FootprintLedger(facts, store, logs.CreateLogger<FootprintLedger>());
         loop = new SwitchLoop(
             config,
@@ -99,7 +101,8 @@ internal sealed class HotModelHost : IAsyncDisposable
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
         var relay = new RelayEndpoint(config, asks, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time, warm);
-        app.Use(new RequestGate(logs.CreateLogger<RequestGate>()).PassAsync);
+        app.Use(new RequestGate(new AccessRules(config.Server, new ApiKeys(config.Keys, environment)),
+            logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(config.Models, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
         new AdminEndpoints(config, loop, fit, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);

@@ -30,5 +30,6 @@ internal static class Program
         CheckCommand.Create(),
         SessionsCommand.Create(),
         StatusCommand.Create(),
+        NewKeyCommand.Create(),
     };
 }

@@ -12,6 +12,9 @@ internal static class TestConfig
         {
             Host = "127.0.0.1",
             Port = 18080,
+            AllowedHosts = [],
+            CorsOrigins = [],
+            AllowWithoutKeys = false,
             StatePath = "/nowhere/.hotmodel/state.json",
             ActiveModel = null,
             SwitchPolicy = "zero_overlap",
@@ -66,6 +69,7 @@ internal static class TestConfig
             NoUi = true,
             ExtraArgs = [],
         },
+        Keys = new Dictionary<string, ApiKeyConfig>(),
         Models = models.Order(StringComparer.Ordinal).ToDictionary(name => name, Model),
     };
 

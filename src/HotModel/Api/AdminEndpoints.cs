@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
+using HotModel.Access;
 using HotModel.Configuration;
 using HotModel.Fit;
 using HotModel.Prefill;
@@ -36,9 +37,14 @@ internal sealed class AdminEndpoints(
     private Task HealthAsync(HttpContext context)
     {
         var state = State();
-        return WriteAsync(context, 200, state with { Status = state.Switching ? "switching" : "ok" },
+        // For whoever watches from outside, and has no key.
+        if (config.Keys.Count > 0 && context.Features.Get<ApiKey>()?.May(KeyScope.Read) != true)
+            return WriteAsync(context, 200, new HealthAnswer(StatusOf(state)), ReadableAdminJson.Context.HealthAnswer);
+        return WriteAsync(context, 200, state with { Status = StatusOf(state) },
             ReadableAdminJson.Context.AdminState);
     }
+
+    private static string StatusOf(AdminState state) => state.Switching ? "switching" : "ok";
 
     private Task StateAsync(HttpContext context) => WriteAsync(context, 200, State(), ReadableAdminJson.Context.AdminState);
 
@@ -112,12 +118,6 @@ internal sealed class AdminEndpoints(
     /// <summary>Null: the request was answered with what is wrong with it.</summary>
     private static async Task<SwitchRequestBody?> ReadSwitchAsync(HttpContext context)
     {
-        if (StateChangingRequest.IsForeign(context.Request))
-        {
-            await ApiError.WriteAsync(
-                context.Response, 403, ApiError.Permission, "foreign_origin", StateChangingRequest.RefusalMessage);
-            return null;
-        }
         if (!context.Request.HasJsonContentType())
         {
             await ClientRequest.RefuseTypeAsync(context.Response, "application/json", " " + SwitchRequest.Example);

@@ -8,6 +8,7 @@ namespace HotModel.Api;
 /// <summary>The shapes of the admin API; the seed's names are snake_case.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(AdminState))]
+[JsonSerializable(typeof(HealthAnswer))]
 [JsonSerializable(typeof(SwitchReport))]
 [JsonSerializable(typeof(SwitchStatus))]
 [JsonSerializable(typeof(ProgressNews))]
@@ -20,6 +21,9 @@ internal static class ReadableAdminJson
     public static readonly AdminJson Context = new(
         new JsonSerializerOptions(AdminJson.Default.Options) { Encoder = ReadableJson.Encoder });
 }
+
+/// <summary>Answer of GET /health to who may not read the state.</summary>
+internal sealed record HealthAnswer(string Status);
 
 /// <summary>Answer of GET /admin/state and, with the status before it, of GET /health.</summary>
 internal sealed record AdminState

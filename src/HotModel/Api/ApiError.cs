@@ -13,6 +13,7 @@ internal static class ApiError
 {
     public const string InvalidRequest = "invalid_request_error";
     public const string NotFound = "not_found_error";
+    public const string Authentication = "authentication_error";
     public const string Permission = "permission_error";
     /// <summary>llama-server's word for "not now".</summary>
     public const string Unavailable = "unavailable_error";

@@ -9,17 +9,11 @@ internal static class ClientRequest
     /// <summary>Null where the request was refused and the client has been told.</summary>
     /// <remarks>
     /// The content type is also what keeps web forms out: a page cannot send JSON without asking us first. It can send
-    /// forms with files, and bodies without a type; there the origin is all that tells.
+    /// forms with files, and bodies without a type; there the origin is all that tells (AccessRules).
     /// </remarks>
     public static async Task<ReadOnlyMemory<byte>?> ReadBodyAsync(HttpContext context, ModelPlace place, long limitBytes)
     {
         HttpResponse response = context.Response;
-        if (StateChangingRequest.IsForeign(context.Request))
-        {
-            await ApiError.WriteAsync(response, StatusCodes.Status403Forbidden, ApiError.Permission, "foreign_origin",
-                StateChangingRequest.RefusalMessage);
-            return null;
-        }
         bool isForm = place == ModelPlace.FormField;
         if (!(isForm ? IsFormWithFiles(context.Request) : HasJsonOrNothing(context)))
         {

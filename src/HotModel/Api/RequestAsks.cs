@@ -1,3 +1,4 @@
+using HotModel.Access;
 using HotModel.Configuration;
 using HotModel.Scheduling;
 using HotModel.Switching;
@@ -19,7 +20,7 @@ internal sealed class RequestAsks(HotModelConfig config, Func<string, Cancellati
     /// <param name="maySwitch">False: a look, which has no side effect.</param>
     public async ValueTask<RequestAsk?> ReadAsync(HttpContext context, string? model, bool maySwitch)
     {
-        if (IntentOf(context.Request) is not { } intent)
+        if (IntentOf(context) is not { } intent)
         {
             await ApiError.WriteAsync(context.Response, StatusCodes.Status400BadRequest, ApiError.InvalidRequest,
                 "invalid_intent", $"{IntentHeader} must be \"background\" or \"interactive\".");
@@ -48,9 +49,11 @@ internal sealed class RequestAsks(HotModelConfig config, Func<string, Cancellati
         };
     }
 
-    private static RequestIntent? IntentOf(HttpRequest request) => request.Headers[IntentHeader].ToString() switch
+    /// <summary>A key can only be more modest than its request.</summary>
+    private static RequestIntent? IntentOf(HttpContext context) => context.Request.Headers[IntentHeader].ToString() switch
     {
-        "" or "interactive" => RequestIntent.Normal,
+        "" or "interactive" => context.Features.Get<ApiKey>()?.Class == KeyClass.Background
+            ? RequestIntent.Background : RequestIntent.Normal,
         "background" => RequestIntent.Background,
         _ => null,
     };

@@ -1,17 +1,18 @@
+using HotModel.Access;
 using HotModel.Proxy;
 
 namespace HotModel.Api;
 
 /// <summary>What holds for every route: who may look, and that nobody gets an error without a word.</summary>
-internal sealed class RequestGate(ILogger<RequestGate> logger)
+internal sealed class RequestGate(AccessRules access, ILogger<RequestGate> logger)
 {
     public async Task PassAsync(HttpContext context, RequestDelegate next)
     {
-        // To a browser a rebound name is the page's own origin, and with GET it does not say where the page is from.
-        if (TellsOfUs(context) && StateChangingRequest.MayBeRebound(context.Request))
+        if (CorsHeaders.Answer(context, access))
+            return;
+        if (access.Refuse(context) is { } refusal)
         {
-            await ApiError.WriteAsync(context.Response, 403, ApiError.Permission, "foreign_host",
-                $"{context.Request.Path} is reached by an IP address or as localhost, not by another name.");
+            await ApiError.WriteAsync(context.Response, refusal.Status, refusal.Type, refusal.Code, refusal.Message);
             return;
         }
         try
@@ -43,9 +44,4 @@ internal sealed class RequestGate(ILogger<RequestGate> logger)
         ? "Of /admin there are state, switch, events and sessions."
         : "The base URL of OpenAI's clients ends with /v1, that of Anthropic's does not; Ollama's /api is not served, so "
             + "let an Ollama client use the OpenAI API.";
-
-    /// <summary>Conversations, the models' paths, what is being answered.</summary>
-    private static bool TellsOfUs(HttpContext context) =>
-        context.Request.Path.StartsWithSegments("/admin")
-        || context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() is { HasBody: false };
 }

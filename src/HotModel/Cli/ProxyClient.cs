@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using HotModel.Access;
 using HotModel.Configuration;
 using HotModel.Http;
 
@@ -8,12 +9,15 @@ namespace HotModel.Cli;
 /// <summary>The running proxy, as the commands reach it.</summary>
 internal sealed class ProxyClient(Uri address) : IDisposable
 {
+    public const string KeyVariable = "HOTMODEL_API_KEY";
+
     private readonly HttpEndpoint endpoint = new(address, TimeProvider.System);
+    private readonly string? key = Environment.GetEnvironmentVariable(KeyVariable) is { Length: > 0 } set ? set : null;
 
     /// <summary>Returns with the head of the answer, or throws what the endpoint throws.</summary>
     /// <remarks>A switch may take its drain and its load; who is tired of waiting presses Ctrl+C.</remarks>
     public Task<HttpReply> SendAsync(string method, string path, CancellationToken cancel, byte[]? json = null) =>
-        endpoint.SendAsync(new(method, path) { Body = json is null ? null : [json] }, cancel);
+        endpoint.SendAsync(new(method, path) { Body = json is null ? null : [json], ApiKey = key }, cancel);
 
     public static async Task<string> ReadTextAsync(HttpReply reply, CancellationToken cancel)
     {
@@ -25,13 +29,18 @@ internal sealed class ProxyClient(Uri address) : IDisposable
         ? $"Nothing answers at {address}. Is hotmodel serve running with this configuration?"
         : $"{address} failed: {failure.Message}";
 
+    /// <summary>What else helps here, or nothing.</summary>
+    public static string HintOn(string? code) =>
+        code == AccessRules.InvalidKeyCode ? $" hotmodel's own commands take one from the environment: {KeyVariable}." : "";
+
     /// <summary>The message of an OpenAI-shaped error, or the text as it is.</summary>
     public static string ErrorMessage(string text)
     {
         try
         {
             using var document = JsonDocument.Parse(text);
-            return document.RootElement.GetProperty("error").GetProperty("message").GetString() ?? text;
+            var error = document.RootElement.GetProperty("error");
+            return (error.GetProperty("message").GetString() ?? text) + HintOn(error.GetProperty("code").GetString());
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

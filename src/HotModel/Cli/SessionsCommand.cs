@@ -122,7 +122,7 @@ internal static class SessionsCommand
                 if (code == SessionEndpoints.NotFoundCode)
                     message = $"There is no session \"{parsed.GetValue<string>(IdName)}\". "
                         + "\"hotmodel sessions list\" shows them.";
-                await errors.WriteLineAsync($"hotmodel: {message}");
+                await errors.WriteLineAsync($"hotmodel: {message}{ProxyClient.HintOn(code)}");
                 return 1;
             }
             await print(reply.Body, output, cancel);

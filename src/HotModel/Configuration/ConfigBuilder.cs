@@ -30,13 +30,26 @@ internal sealed class ConfigBuilder(
             Models = new SortedDictionary<string, ModelConfig>(
                 values.Models.ToDictionary(model => model.Key, model => Model(model.Key, model.Value, llama, router)),
                 StringComparer.Ordinal),
+            Keys = new SortedDictionary<string, ApiKeyConfig>(
+                values.Keys.ToDictionary(key => key.Key, key => ApiKey(key.Value)), StringComparer.Ordinal),
         };
     }
+
+    private static ApiKeyConfig ApiKey(ConfigSection section) => new()
+    {
+        Sha256 = section.TextOrNull("sha256")?.ToLowerInvariant(),
+        Env = section.TextOrNull("env"),
+        Scopes = [.. section.Texts("scopes").Select(scope => Enum.Parse<KeyScope>(scope, ignoreCase: true))],
+        Class = section.Choice<KeyClass>("class"),
+    };
 
     private ServerConfig Server(ConfigSection section) => new()
     {
         Host = section.Text("host"),
         Port = section.Whole("port"),
+        AllowedHosts = section.Texts("allowed_hosts"),
+        CorsOrigins = section.Texts("cors_origins"),
+        AllowWithoutKeys = section.Flag("allow_without_keys"),
         StatePath = Absolute(section.Text("state_path")),
         ActiveModel = section.TextOrNull("active_model"),
         SwitchPolicy = section.Text("switch_policy"),

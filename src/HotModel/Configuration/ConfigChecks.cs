@@ -12,6 +12,7 @@ internal static class ConfigChecks
     public static void CheckValues(ConfigValues values, List<ConfigError> errors)
     {
         CheckServer(values, errors);
+        AccessChecks.Check(values, errors);
         CheckRouter(values["router"], values["server"], errors);
         if (values.Models.Count == 0)
             errors.Add(values.FileStart.Error("no model is defined; write a section [models.NAME] with its path"));

@@ -32,7 +32,8 @@ internal static class ConfigLoader
         EnvironmentOverrides.Apply(environment, values, errors);
         ConfigChecks.CheckValues(values, errors);
         // The checks below need a whole configuration, and one can be built only where what it needs is there.
-        if (values.Models.Count == 0 || values.Models.Values.Any(model => !model.Has("path")))
+        if (values.Models.Count == 0 || values.Models.Values.Any(model => !model.Has("path"))
+            || values.Keys.Values.Any(key => !AccessChecks.HasKnownScopes(key)))
             return null;
         var config = new ConfigBuilder(values, Path.GetFullPath(path), environment).Build();
         ConfigChecks.CheckLlama(config, values, errors, warnings);

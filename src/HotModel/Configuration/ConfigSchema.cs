@@ -1,14 +1,13 @@
 namespace HotModel.Configuration;
 
 /// <summary>One key of the configuration file.</summary>
-/// <param name="Section">"server", or "models" for the keys of every [models.NAME].</param>
+/// <param name="Section">"server" and so on; "models" for the keys of every [models.NAME], "keys" of every [keys.NAME].</param>
 /// <param name="Default">Null: not set. Text: as the value; the reader applies it.</param>
 /// <param name="Doc">One line for docs/configuration.md.</param>
-/// <param name="Read">The effective value, null where it is not set; the model is given for keys of [models.NAME]
-/// only.</param>
+/// <param name="Read">The effective value, null where it is not set; NAME is given for the keys of named sections.</param>
 internal sealed record ConfigKey(
     string Section, string Name, KeyType Type, object? Default, string Doc,
-    Func<HotModelConfig, ModelConfig?, object?> Read)
+    Func<HotModelConfig, string?, object?> Read)
 {
     public bool Required { get; init; }
     /// <summary>Today's name, where this is an old one.</summary>
@@ -23,15 +22,23 @@ internal sealed record ConfigKey(
 internal static class ConfigSchema
 {
     public const string Models = "models";
+    public const string ApiKeys = "keys";
+
+    /// <summary>Sections of which there is one for each name.</summary>
+    public static readonly IReadOnlyList<string> Named = [Models, ApiKeys];
 
     /// <summary>
     /// Eleven days: above it a .NET timer may refuse the span, and no wait here is meant to be so long.
     /// </summary>
     private const double MaxSeconds = 1_000_000;
 
+    // Before the keys, whose initial values need it.
+    private static readonly string[] DefaultScopes = ["inference"];
+
     public static readonly IReadOnlyList<ConfigKey> Keys =
     [
         .. Server(), .. Session(), .. Snapshots(), .. Preset(), .. Llama(), .. Router(), .. Model(),
+        .. ApiKey(),
     ];
 
     /// <summary>In the order of the table.</summary>
@@ -39,6 +46,9 @@ internal static class ConfigSchema
 
     public static ConfigKey? Find(string section, string name) =>
         Keys.FirstOrDefault(key => key.Section == section && key.Name == name);
+
+    /// <summary>As it stands in the file: "models.NAME".</summary>
+    public static string HeaderOf(string section) => Named.Contains(section) ? section + ".NAME" : section;
 
     public static IEnumerable<string> NamesIn(string section) =>
         Keys.Where(key => key.Section == section).Select(key => key.Name);
@@ -48,6 +58,15 @@ internal static class ConfigSchema
         new("server", "host", KeyType.Word, "127.0.0.1", "Address that HotModel listens on.", (c, _) => c.Server.Host),
         new("server", "port", KeyType.Integer(1, 65535), 18080L, "Port that HotModel listens on.",
             (c, _) => c.Server.Port),
+        new("server", "allowed_hosts", KeyType.TextList, Array.Empty<string>(),
+            "More names by which clients may address HotModel, beside localhost and IP addresses.",
+            (c, _) => c.Server.AllowedHosts),
+        new("server", "cors_origins", KeyType.TextList, Array.Empty<string>(),
+            "Origins of web pages that may use HotModel from a browser, such as `https://chat.example`.",
+            (c, _) => c.Server.CorsOrigins),
+        new("server", "allow_without_keys", KeyType.Boolean, false,
+            "Listen on an address that other machines reach although there is no `[keys.NAME]`.",
+            (c, _) => c.Server.AllowWithoutKeys),
         new("server", "state_path", KeyType.Path, ".hotmodel/state.json",
             "A state file of the older HotModelReplacement, imported once if it exists. Its folder is the state "
                 + "folder.",
@@ -210,34 +229,47 @@ internal static class ConfigSchema
 
     private static ConfigKey[] Model() =>
     [
-        new(Models, "path", KeyType.Path, null, "The GGUF file.", (_, m) => m!.Path) { Required = true },
+        new(Models, "path", KeyType.Path, null, "The GGUF file.", (c, m) => c.Models[m!].Path) { Required = true },
         new(Models, "router_id", KeyType.Word, null, "Name of the model in llama-server's router.",
-            (_, m) => m!.RouterId)
+            (c, m) => c.Models[m!].RouterId)
         { DefaultDoc = "NAME" },
         new(Models, "port", KeyType.Integer(1, 65535), null, "Port of the model's process. Needed in process mode.",
-            (_, m) => m!.Port),
-        new(Models, "ctx_size", KeyType.Integer(1), null, "Context size, in tokens.", (_, m) => m!.CtxSize)
+            (c, m) => c.Models[m!].Port),
+        new(Models, "ctx_size", KeyType.Integer(1), null, "Context size, in tokens.", (c, m) => c.Models[m!].CtxSize)
         { DefaultDoc = "8192; in router mode `[router].ctx_size`" },
         new(Models, "gpu_layers", KeyType.Integer(-1), null, "Layers in video memory. Not set: llama-server decides.",
-            (_, m) => m!.GpuLayers),
+            (c, m) => c.Models[m!].GpuLayers),
         new(Models, "threads", KeyType.Integer(1), null, "CPU threads. Not set: llama-server decides.",
-            (_, m) => m!.Threads),
-        new(Models, "parallel", KeyType.Integer(1), null, "Answers generated at once.", (_, m) => m!.Parallel)
+            (c, m) => c.Models[m!].Threads),
+        new(Models, "parallel", KeyType.Integer(1), null, "Answers generated at once.", (c, m) => c.Models[m!].Parallel)
         { DefaultDoc = "in router mode `[router].parallel`" },
         new(Models, "aliases", KeyType.TextList, Array.Empty<string>(), "Other names for the model in requests.",
-            (_, m) => m!.Aliases),
+            (c, m) => c.Models[m!].Aliases),
         new(Models, "idle_unload_seconds", KeyType.Number(0.001, MaxSeconds), null,
             "The model is unloaded when it was not used for so long; the next request loads it again. Not set: never.",
-            (_, m) => m!.IdleUnload?.TotalSeconds),
+            (c, m) => c.Models[m!].IdleUnload?.TotalSeconds),
         new(Models, "pin", KeyType.Boolean, false,
             "Once loaded, the model leaves only for an explicit switch: requests for other models are refused.",
-            (_, m) => m!.Pin),
+            (c, m) => c.Models[m!].Pin),
         new(Models, "extra_args", KeyType.TextList, Array.Empty<string>(), "More arguments for this model.",
-            (_, m) => m!.ExtraArgs),
-        new(Models, "host", KeyType.Word, null, "Address of the model's process.", (_, m) => m!.Host)
+            (c, m) => c.Models[m!].ExtraArgs),
+        new(Models, "host", KeyType.Word, null, "Address of the model's process.", (c, m) => c.Models[m!].Host)
         { DefaultDoc = "`[llama].host`" },
-        new(Models, "binary", KeyType.Binary, null, "Program of the model's process.", (_, m) => m!.Binary)
+        new(Models, "binary", KeyType.Binary, null, "Program of the model's process.", (c, m) => c.Models[m!].Binary)
         { DefaultDoc = "`[llama].binary`" },
+    ];
+
+    private static ConfigKey[] ApiKey() =>
+    [
+        new(ApiKeys, "sha256", KeyType.Word, null,
+            "The key's SHA-256, 64 hexadecimal digits; `hotmodel new-key` makes a key and prints it. Either this or `env`.",
+            (c, k) => c.Keys[k!].Sha256),
+        new(ApiKeys, "env", KeyType.Word, null, "Environment variable that holds the key.", (c, k) => c.Keys[k!].Env),
+        new(ApiKeys, "scopes", KeyType.TextList, DefaultScopes,
+            "What it may: `inference` (the models' API), `read` (state and metrics), `admin` (conversations, switches, and all "
+            + "else).", (c, k) => c.Keys[k!].Scopes.Select(Lower).ToArray()),
+        new(ApiKeys, "class", KeyType.Choice("interactive", "background"), "interactive",
+            "`background`: its requests let all others go first.", (c, k) => Lower(c.Keys[k!].Class)),
     ];
 
     private static string Lower<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();

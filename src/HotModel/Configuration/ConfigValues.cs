@@ -6,7 +6,7 @@ internal readonly record struct ConfigValue(object Value, ConfigOrigin Origin);
 /// <summary>
 /// What one section sets, defaults behind it. Every key asked for stands in <see cref="ConfigSchema"/>.
 /// </summary>
-/// <param name="Section">"server" and so on; "models" for each model.</param>
+/// <param name="Section">"server" and so on; "models" for each model, "keys" for each key.</param>
 /// <param name="Origin">Where the section begins.</param>
 internal sealed class ConfigSection(string section, ConfigOrigin origin)
 {
@@ -58,9 +58,13 @@ internal sealed class ConfigSection(string section, ConfigOrigin origin)
 internal sealed class ConfigValues(ConfigOrigin fileStart)
 {
     private readonly Dictionary<string, ConfigSection> sections = [];
+    private readonly Dictionary<string, SortedDictionary<string, ConfigSection>> named =
+        ConfigSchema.Named.ToDictionary(section => section,
+            _ => new SortedDictionary<string, ConfigSection>(StringComparer.Ordinal));
 
     public ConfigOrigin FileStart { get; } = fileStart;
-    public SortedDictionary<string, ConfigSection> Models { get; } = new(StringComparer.Ordinal);
+    public SortedDictionary<string, ConfigSection> Models => named[ConfigSchema.Models];
+    public SortedDictionary<string, ConfigSection> Keys => named[ConfigSchema.ApiKeys];
 
     public ConfigSection this[string section] =>
         sections.TryGetValue(section, out var found) ? found : Open(section, FileStart);
@@ -72,10 +76,15 @@ internal sealed class ConfigValues(ConfigOrigin fileStart)
         return opened;
     }
 
-    public ConfigSection OpenModel(string name, ConfigOrigin origin)
+    /// <param name="section">One of <see cref="ConfigSchema.Named"/>.</param>
+    /// <param name="name">Of the model or key.</param>
+    /// <param name="origin">Where it begins.</param>
+    public ConfigSection Open(string section, string name, ConfigOrigin origin)
     {
-        if (!Models.TryGetValue(name, out var opened))
-            Models[name] = opened = new ConfigSection(ConfigSchema.Models, origin);
+        if (!named[section].TryGetValue(name, out var opened))
+            named[section][name] = opened = new ConfigSection(section, origin);
         return opened;
     }
+
+    public SortedDictionary<string, ConfigSection> Named(string section) => named[section];
 }

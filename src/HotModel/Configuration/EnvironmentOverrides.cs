@@ -31,14 +31,14 @@ internal static class EnvironmentOverrides
         var section = ConfigSchema.Sections.FirstOrDefault(known => Same(known, rest[..split]));
         var target = section is null ? null : values[section];
         var key = rest[(split + Separator.Length)..];
-        if (section == ConfigSchema.Models)
+        if (section is not null && ConfigSchema.Named.Contains(section))
         {
             // A name may hold "__" itself; a key never does.
             var last = Math.Max(0, key.LastIndexOf(Separator, StringComparison.Ordinal));
-            var found = values.Models.Where(model => Same(model.Key, key[..last])).ToArray();
+            var found = values.Named(section).Where(model => Same(model.Key, key[..last])).ToArray();
             if (found.Length > 1)
             {
-                errors.Add(origin.Error("fits more than one model: "
+                errors.Add(origin.Error($"fits more than one [{section}.NAME]: "
                     + string.Join(", ", found.Select(model => TomlText.Quote(model.Key)))));
                 return;
             }
@@ -60,8 +60,8 @@ internal static class EnvironmentOverrides
     }
 
     private static IEnumerable<string> Known(ConfigValues values) => ConfigSchema.Keys.SelectMany(key =>
-        key.Section == ConfigSchema.Models
-            ? values.Models.Keys.Select(name => NameOf(key.Section, name, key.Name))
+        ConfigSchema.Named.Contains(key.Section)
+            ? values.Named(key.Section).Keys.Select(name => NameOf(key.Section, name, key.Name))
             : [NameOf(key.Section, key.Name)]);
 
     private static string AllowedIn(KeyType type) => type.Kind switch

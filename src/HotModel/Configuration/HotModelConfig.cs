@@ -13,6 +13,8 @@ internal sealed record HotModelConfig
     public required RouterConfig Router { get; init; }
     /// <summary>By name, in ordinal order of the names; never empty.</summary>
     public required IReadOnlyDictionary<string, ModelConfig> Models { get; init; }
+    /// <summary>By name; empty: nobody needs a key.</summary>
+    public required IReadOnlyDictionary<string, ApiKeyConfig> Keys { get; init; }
     /// <summary>Where llama-server writes what its slots hold.</summary>
     public string SnapshotDirectory => Path.Join(Server.StateDirectory, "snapshots");
 }
@@ -35,6 +37,11 @@ internal sealed record ServerConfig
 {
     public required string Host { get; init; }
     public required int Port { get; init; }
+    /// <summary>Names, beside localhost and IP addresses, that a request's Host may have.</summary>
+    public required IReadOnlyList<string> AllowedHosts { get; init; }
+    /// <summary>Of web pages that may use the server.</summary>
+    public required IReadOnlyList<string> CorsOrigins { get; init; }
+    public required bool AllowWithoutKeys { get; init; }
     /// <summary>A state file of the seed, imported once if it exists. Its folder is the state directory.</summary>
     public required string StatePath { get; init; }
     public string StateDirectory => Path.GetDirectoryName(StatePath)!;
@@ -157,4 +164,28 @@ internal sealed record ModelConfig
     public required IReadOnlyList<string> ExtraArgs { get; init; }
     public required string Host { get; init; }
     public required string Binary { get; init; }
+}
+
+/// <summary>What a key's owner may.</summary>
+internal enum KeyScope
+{
+    /// <summary>The models' API.</summary>
+    Inference,
+    /// <summary>State and metrics.</summary>
+    Read,
+    /// <summary>Everything, conversations and switches included.</summary>
+    Admin,
+}
+
+internal enum KeyClass { Interactive, Background }
+
+/// <summary>A key that clients send. Exactly one of the first two is set.</summary>
+internal sealed record ApiKeyConfig
+{
+    /// <summary>64 lower-case hexadecimal digits.</summary>
+    public required string? Sha256 { get; init; }
+    /// <summary>Name of the environment variable that holds the key.</summary>
+    public required string? Env { get; init; }
+    public required IReadOnlyList<KeyScope> Scopes { get; init; }
+    public required KeyClass Class { get; init; }
 }

@@ -70,13 +70,13 @@ internal sealed class TomlReader
         var first = path[0];
         if (!ConfigSchema.Sections.Contains(first.Name))
             return Unknown();
-        if (first.Name == ConfigSchema.Models)
+        if (ConfigSchema.Named.Contains(first.Name))
         {
             if (path.Length > 2)
-                return Refuse(path[2], $"[models.NAME] has no sections in it; a name with a dot needs quotes: "
-                    + $"[models.{TomlText.Quote(string.Join('.', path.Skip(1).Select(part => part.Name)))}]");
+                return Refuse(path[2], $"[{first.Name}.NAME] has no sections in it; a name with a dot needs quotes: "
+                    + $"[{first.Name}.{TomlText.Quote(string.Join('.', path.Skip(1).Select(part => part.Name)))}]");
             if (path.Length == 2)
-                values.OpenModel(path[1].Name, Origin(path[1].Node));
+                values.Open(first.Name, path[1].Name, Origin(path[1].Node));
             return path;
         }
         if (path.Length > 1)
@@ -101,8 +101,8 @@ internal sealed class TomlReader
     /// <summary>Dotted keys and inline tables say the same as headers, so all three come down to a full path.</summary>
     private void ReadItem(Part[] path, ValueSyntax value)
     {
-        var isModel = path[0].Name == ConfigSchema.Models;
-        var depth = isModel ? 3 : 2;
+        var isNamed = ConfigSchema.Named.Contains(path[0].Name);
+        var depth = isNamed ? 3 : 2;
         if (value is InlineTableSyntax table && path.Length < depth)
         {
             if (Header(path) is not null)
@@ -120,14 +120,14 @@ internal sealed class TomlReader
             return;
         var key = path[^1];
         if (path.Length < depth)
-            Refuse(key, $"{TomlText.Quote(key.Name)} stands in [models] itself; a model's keys stand in [models.NAME]");
+            Refuse(key, $"{TomlText.Quote(key.Name)} stands in [{path[0].Name}] itself; it belongs in [{path[0].Name}.NAME]");
         else
-            ReadValue(isModel ? values.Models[path[1].Name] : values[path[0].Name], key, value);
+            ReadValue(isNamed ? values.Named(path[0].Name)[path[1].Name] : values[path[0].Name], key, value);
     }
 
     private void ReadValue(ConfigSection section, Part key, ValueSyntax syntax)
     {
-        var header = section.Section == ConfigSchema.Models ? "models.NAME" : section.Section;
+        var header = ConfigSchema.HeaderOf(section.Section);
         if (ConfigSchema.Find(section.Section, key.Name) is not { } schema)
         {
             Refuse(key, $"unknown key {TomlText.Quote(key.Name)} in [{header}]"
@@ -148,7 +148,7 @@ internal sealed class TomlReader
     private static string HintOfSection(string key, string? except = null)
     {
         var homes = ConfigSchema.Keys.Where(known => known.Name == key && known.Section != except)
-            .Select(known => known.Section == ConfigSchema.Models ? "[models.NAME]" : $"[{known.Section}]").ToArray();
+            .Select(known => $"[{ConfigSchema.HeaderOf(known.Section)}]").ToArray();
         return homes.Length == 0 ? "" : $"; it belongs in {string.Join(" or ", homes)}";
     }
 

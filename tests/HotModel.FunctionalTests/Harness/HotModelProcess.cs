@@ -18,7 +18,7 @@ internal sealed class HotModelProcess : IAsyncDisposable
     {
         Setup = setup;
         this.process = process;
-        Api = new Api(new Uri($"http://127.0.0.1:{setup.Port}/"));
+        Api = new Api(new Uri($"http://127.0.0.1:{setup.Port}/"), setup.ApiKey);
     }
 
     public Setup Setup { get; }

@@ -25,6 +25,10 @@ internal sealed class Setup
     public string Snapshots { get; init; } = "";
     public string Llama { get; init; } = "";
     public string Router { get; init; } = "";
+    /// <summary>Sections of their own, such as those of keys.</summary>
+    public string Sections { get; init; } = "";
+    /// <summary>With which the test's own client comes.</summary>
+    public string? ApiKey { get; init; }
     public int ContextTokens { get; init; } = 4096;
     public bool ProcessMode { get; init; }
     /// <summary>Null: the real llama-server. Else the fake one with these faults ("" for none).</summary>
@@ -100,7 +104,7 @@ internal sealed class Setup
             var args = ProcessMode ? ExtraArgs(null) : "";
             Section($"models.{name}", $"path = \"{name}.gguf\"", $"ctx_size = {ContextTokens}", port, args, lines);
         }
-        return toml.ToString();
+        return toml.Append(Sections).ToString();
 
         void Section(string name, params ReadOnlySpan<string> lines)
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using HotModel.Access;
 using HotModel.Api;
 using HotModel.Configuration;
 using HotModel.Llama;
@@ -105,7 +106,9 @@ internal sealed class ChatHost : IAsyncDisposable
                 }
                 return next(context);
             });
-            app.Use(new RequestGate(NullLogger<RequestGate>.Instance).PassAsync);
+            app.Use(new RequestGate(
+                new AccessRules(config.Server, new ApiKeys(config.Keys, new Dictionary<string, string>())),
+                NullLogger<RequestGate>.Instance).PassAsync);
             RelayRouting.Map(app, chat, relay);
         });
         // A client that leaves does so at once, instead of reading on for a while to save its connection.

@@ -208,7 +208,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Equal([
             "hotmodel.toml:1:1: \"top\" stands outside any section",
             "hotmodel.toml:2:2: unknown section \"serverr\" (did you mean \"server\"?); "
-                + "known are server, session, snapshots, preset, llama, router, models",
+                + "known are server, session, snapshots, preset, llama, router, models, keys",
             "hotmodel.toml:5:1: unknown key \"prt\" in [server] (did you mean \"port\"?)",
             "hotmodel.toml:6:8: port: 99999 is not allowed; allowed is a whole number from 1 to 65535",
             "hotmodel.toml:7:8: host: the number 5 is not allowed here; allowed is a text that is not empty",
@@ -235,13 +235,13 @@ public sealed class ConfigLoaderTests : IDisposable
     [InlineData("", "hotmodel.toml:1:1: no model is defined; write a section [models.NAME] with its path")]
     [InlineData("[server]\nport = 1\nport = 2\n" + Model,
         "hotmodel.toml:3:1: \"server.port\" is already given in line 2; each may be given once")]
-    [InlineData("[server]\nport = 1\n[server]\nhost = 'x'\n" + Model,
+    [InlineData("[server]\nport = 1\n[server]\nhost = '::1'\n" + Model,
         "hotmodel.toml:3:1: \"server\" is already given in line 1; each may be given once")]
     [InlineData("server = 5\n" + Model, "hotmodel.toml:1:1: \"server\" is a section; write [server]")]
     [InlineData("port = 5\n" + Model,
         "hotmodel.toml:1:1: \"port\" stands outside any section; it belongs in [server] or [router] or [models.NAME]")]
     [InlineData("[models]\npath = 'x'\n" + Model,
-        "hotmodel.toml:2:1: \"path\" stands in [models] itself; a model's keys stand in [models.NAME]")]
+        "hotmodel.toml:2:1: \"path\" stands in [models] itself; it belongs in [models.NAME]")]
     [InlineData("[models.a.b]\npath = 'x'\n" + Model, "hotmodel.toml:1:11: [models.NAME] has no sections in it; "
         + "a name with a dot needs quotes: [models.\"a.b\"]")]
     [InlineData("[server.x]\n" + Model, "hotmodel.toml:1:9: [server] has no sections in it")]

@@ -57,9 +57,12 @@ public class DocumentationTests
         foreach (var key in ConfigSchema.Keys.Where(key => key.Default is not null && key.NowCalled is null))
         {
             var set = $"{key.Name} = {TomlText.Value(key.Default!)}\n";
-            folder.LoadGood(key.Section == ConfigSchema.Models
-                ? $"[models.a]\npath = 'x'\n{set}"
-                : $"[{key.Section}]\n{set}[models.a]\npath = 'x'\n");
+            folder.LoadGood(key.Section switch
+            {
+                ConfigSchema.Models => $"[models.a]\npath = 'x'\n{set}",
+                ConfigSchema.ApiKeys => $"[models.a]\npath = 'x'\n[keys.a]\nenv = 'X'\n{set}",
+                var section => $"[{section}]\n{set}[models.a]\npath = 'x'\n",
+            });
         }
         Assert.Equal(ConfigSchema.Keys.Count, ConfigSchema.Keys.DistinctBy(key => (key.Section, key.Name)).Count());
     }
@@ -69,8 +72,7 @@ public class DocumentationTests
         var text = new StringBuilder();
         foreach (var section in ConfigSchema.Sections)
         {
-            var header = section == ConfigSchema.Models ? "models.NAME" : section;
-            text.Append(CultureInfo.InvariantCulture, $"### `[{header}]`\n\n")
+            text.Append(CultureInfo.InvariantCulture, $"### `[{ConfigSchema.HeaderOf(section)}]`\n\n")
                 .Append("| key | type | default | meaning |\n|---|---|---|---|\n");
             foreach (var key in ConfigSchema.Keys.Where(key => key.Section == section))
                 text.Append($"| `{key.Name}` | {Type(key.Type)} | {Default(key)} | {key.Doc} |\n");

@@ -59,7 +59,7 @@ public sealed class EnvironmentOverridesTests : IDisposable
 
     [Fact]
     public void Variable_that_fits_two_models_is_refused() => Assert.Equal(
-        ["HOTMODEL_MODELS__A_B__PATH: fits more than one model: \"a-b\", \"a.b\""],
+        ["HOTMODEL_MODELS__A_B__PATH: fits more than one [models.NAME]: \"a-b\", \"a.b\""],
         folder.Errors("[models.a-b]\npath='x'\n[models.\"a.b\"]\npath='x'\n", ("HOTMODEL_MODELS__A_B__PATH", "y")));
 
     [Fact]
