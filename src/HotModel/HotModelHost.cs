@@ -36,7 +36,8 @@ internal sealed class HotModelHost : IAsyncDisposable
     private readonly HotModelConfig config;
     private readonly WebApplication app;
     private readonly ILoggerFactory logs;
-    private readonly SwitchLoop loop;
+    private readonly ModelLanes lanes;
+    private readonly FitCheck fit;
     private readonly SnapshotKeeper snapshots;
     private readonly List<IDisposable> owned = [];
 
@@ -53,22 +54,19 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         snapshots = new SnapshotKeeper(
             config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
-        var warm = new WarmReturn(snapshots, store, time, logs.CreateLogger<WarmReturn>());
         var forwarder = Own(new Forwarder(time, PollerOf(config)));
         var quiet = new QuietTime();
-        var prefill = new PrefillAhead(
-            new NextPrompt(config, store, forwarder, time), warm, quiet, forwarder,
-            config.Snapshots.Enabled ? config.Snapshots.PrefillAhead : TimeSpan.Zero, time,
-            logs.CreateLogger<PrefillAhead>());
+        var warmths = WarmthsOf(config, new NextPrompt(config, store, forwarder, time), store, quiet, forwarder, time);
 
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
         var environment = EnvironmentVariables();
         var facts = new ModelFacts(config, environment);
         var ledger = new FootprintLedger(facts, store, logs.CreateLogger<FootprintLedger>());
-        loop = new SwitchLoop(
+        lanes = new ModelLanes(
             config,
-            onLost => CreateBackend(config, onLost, time, logs),
+            SeatsOf(config, warmths, Own(new LaneBackends(
+                config, snapshots.Prepare, time, logs.CreateLogger("HotModel.Llama"))), time),
             new SwitchGpu(
                 Read,
                 (beforeLoad, beforeUnload, pids, cancel) => SettleWait.RunAsync(
@@ -78,41 +76,38 @@ internal sealed class HotModelHost : IAsyncDisposable
             {
                 Measure = ledger.Note,
             },
-            config.Snapshots.Enabled ? WarmthOf(warm, prefill) : SwitchWarmth.None,
+            PlaceOf,
             FirstModel(config, store),
             model => store.LastActiveModel = model,
             time,
-            logs.CreateLogger<SwitchLoop>())
-        {
-            ReadAhead = CreateReadAhead(config, time, logs),
-        };
+            logs.CreateLogger<SwitchLoop>());
+        fit = new FitCheck(config, facts, ledger, store,
+            new FitSenses(Read, MemoryState.ReadAll, LoadedNow, UnreadableGpu.MayExist), lanes.UsualTimes, time);
 
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
         var admissions = new Admissions(
-            loop.EnterAsync, loop.WaitStatusOf, quiet, metrics, time, logs.CreateLogger<Admissions>());
-        var fit = new FitCheck(config, facts, ledger, store,
-            new FitSenses(Read, MemoryState.ReadAll, LoadedNow, UnreadableGpu.MayExist), loop.UsualTimes, time);
-        var asks = new RequestAsks(config, async (model, cancel) =>
-            loop.Status is { Phase: "ready" } now && now.ActiveModel == model ? null
-                : await fit.JudgeAsync(model, cancel) is { Fits: false } verdict ? verdict.Reason : null);
+            lanes.EnterAsync, ModelLanes.WaitStatusOf, quiet, metrics, time, logs.CreateLogger<Admissions>());
+        var asks = new RequestAsks(config, async (model, cancel) => lanes.Picture.Answers(model) ? null
+            : await fit.JudgeAsync(model, cancel) is { Fits: false } verdict ? verdict.Reason : null);
         var chat = new ChatEndpoint(
             config, asks, new Conversations(store, time), admissions, forwarder,
-            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), warm, prefill, time);
+            new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), lease => warmths[lease.Lane], time);
         var relay = new RelayEndpoint(config, asks, admissions,
-            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time, warm);
+            new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time,
+            lease => warmths[lease.Lane]);
         app.Use(new RequestGate(new AccessRules(config.Server, new ApiKeys(config.Keys, environment)),
             logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
-        new ModelsEndpoint(config.Models, () => loop.Status.ActiveModel, time.GetUtcNow()).Map(app);
-        new AdminEndpoints(config, loop, fit, warm, prefill, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new ModelsEndpoint(config.Models, () => lanes.Status.ActiveModel, time.GetUtcNow()).Map(app);
+        new AdminEndpoints(config, lanes, fit, warmths, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));
     }
 
     public static HotModelHost Create(HotModelConfig config) => new(config);
 
-    /// <summary>Runs until SIGTERM or Ctrl+C. False: the switch loop broke and every child was killed.</summary>
+    /// <summary>Runs until SIGTERM or Ctrl+C. False: a switch loop broke and every child was killed.</summary>
     /// <exception cref="IOException">The address is taken.</exception>
     public async Task<bool> RunAsync()
     {
@@ -127,8 +122,8 @@ internal sealed class HotModelHost : IAsyncDisposable
         }
         HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Of(config).ToString(),
             config.Server.StateDirectory);
-        using var stopping = app.Lifetime.ApplicationStopping.Register(loop.Stop);
-        var switching = loop.RunAsync();
+        using var stopping = app.Lifetime.ApplicationStopping.Register(lanes.Stop);
+        var switching = lanes.RunAsync();
         var serving = app.WaitForShutdownAsync();
         await Task.WhenAny(switching, serving);
         app.Lifetime.StopApplication();
@@ -140,7 +135,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         }
         catch (Exception)
         {
-            // The loop has logged it.
+            // It was logged there.
             return false;
         }
     }
@@ -211,29 +206,54 @@ internal sealed class HotModelHost : IAsyncDisposable
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
 
-    private static SwitchWarmth WarmthOf(WarmReturn warm, PrefillAhead prefill) => new(
-        Leaving: async cancel =>
+    /// <summary>One for each lane: where models are loaded beside each other, one lane more than may stay loaded.</summary>
+    private List<LaneWarmth> WarmthsOf(HotModelConfig config, NextPrompt next, SessionStore store, QuietTime quiet,
+        Forwarder forwarder, TimeProvider time)
+    {
+        var count = config.Server.SwitchPolicy == SwitchPolicy.ZeroOverlap ? 1 : config.Server.ModelsMax + 1;
+        List<LaneWarmth> warmths = [];
+        while (warmths.Count < count)
         {
-            await prefill.EndAsync();
-            return await warm.LeavingAsync(cancel);
-        },
-        Loaded: async (model, upstream, cancel) =>
-        {
-            // A model that was lost has not left.
-            await prefill.EndAsync();
-            var restored = await warm.LoadedAsync(model, upstream, cancel);
-            prefill.Begin(upstream, restored?.Tokens ?? 0);
-            return restored;
-        });
+            var warm = new WarmReturn(snapshots, store, time, logs.CreateLogger<WarmReturn>());
+            warmths.Add(new LaneWarmth(warm, new PrefillAhead(
+                next, warm, quiet, forwarder, config.Snapshots.Enabled ? config.Snapshots.PrefillAhead : TimeSpan.Zero, time,
+                logs.CreateLogger<PrefillAhead>())));
+        }
+        return warmths;
+    }
+
+    private List<LaneSeat> SeatsOf(
+        HotModelConfig config, List<LaneWarmth> warmths, LaneBackends backends, TimeProvider time) =>
+        [.. warmths.Select((warmth, lane) => new LaneSeat(
+            lane,
+            onLost => backends.Create(lane, onLost),
+            config.Snapshots.Enabled ? warmth.ForSwitch(warmths) : SwitchWarmth.None,
+            CreateReadAhead(config, time, logs)))];
+
+    /// <summary>Where a model fits nowhere, the way through the loaded one's place is tried: a verdict may be wrong.</summary>
+    private LanePlace PlaceOf(string model)
+    {
+        var verdict = fit.Judge(model);
+        return new LanePlace(verdict.IsBeside, verdict is { IsBeside: true, Fits: false } ? verdict.Reason : null);
+    }
 
     private LoadedNow LoadedNow()
     {
+        var picture = lanes.Picture;
+        var loop = picture.Active.Loop;
         var status = loop.Status;
-        return status.Phase switch
+        var others = picture.Lanes.Where(lane => !lane.IsActive).ToList();
+        var now = status.Phase switch
         {
             "ready" or "draining" => new LoadedNow(status.ActiveModel, false, null, loop.BackendPids),
             "idle" or "backing_off" or "stopped" => new LoadedNow(null, false, null, loop.BackendPids),
             _ => new LoadedNow(null, true, status.GoalModel, loop.BackendPids),
+        };
+        return now with
+        {
+            Others = [.. others.Where(lane => lane.Loop.Status.Phase == "ready").Select(lane => lane.Loop.Status.ActiveModel!)],
+            OthersMove = others.Exists(lane => lane.Loop.Status.Phase != "ready"),
+            Leaves = picture.Leaves,
         };
     }
 
@@ -245,40 +265,4 @@ internal sealed class HotModelHost : IAsyncDisposable
         config.Server.ReadAhead
             ? new(new ModelReader(config, MemoryState.ReadAll, time, logs.CreateLogger<ModelReader>()).Start)
             : null;
-
-    private IBackend CreateBackend(
-        HotModelConfig config, Action<ModelLost> onLost, TimeProvider time, ILoggerFactory logs)
-    {
-        var logger = logs.CreateLogger("HotModel.Llama");
-        var log = new ChildLog(config.Server.StateDirectory);
-        var launcher = Own(new Launcher(SelfExecutable.Detect(), log, config.Server.StateDirectory, logger));
-        if (config.Llama.BackendMode == BackendMode.Process)
-            return new ProcessBackend(
-                model =>
-                {
-                    snapshots.Prepare();
-                    return LlamaArguments.Process(config, model);
-                },
-                launcher, log, onLost, time, logger)
-            {
-                Environment = model => LlamaArguments.ProcessEnvironment(config, model),
-            };
-        return new RouterBackend(
-            () =>
-            {
-                snapshots.Prepare();
-                return LaunchRouter(config);
-            },
-            launcher, log, config.Server.StateDirectory, onLost, time, logger);
-    }
-
-    /// <summary>A user's preset file is handed on as it is; without one it is written at each start of the router.</summary>
-    private static RouterLaunch LaunchRouter(HotModelConfig config)
-    {
-        var preset = config.Router.ModelsPreset;
-        if (preset is null)
-            PresetWriter.Write(config, preset = PresetWriter.PathOf(config));
-        return new RouterLaunch(
-            config.Router.Binary, LlamaArguments.Router(config, preset), config.Router.Host, config.Router.Port);
-    }
 }

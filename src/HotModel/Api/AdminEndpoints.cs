@@ -14,7 +14,7 @@ namespace HotModel.Api;
 
 /// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
-    HotModelConfig config, SwitchLoop loop, FitCheck fit, WarmReturn warm, PrefillAhead prefill, ProxyMetrics metrics,
+    HotModelConfig config, ModelLanes lanes, FitCheck fit, IReadOnlyList<LaneWarmth> warmths, ProxyMetrics metrics,
     TimeProvider time, CancellationToken stopping)
 {
     /// <summary>A switch request is a name and three options.</summary>
@@ -50,12 +50,14 @@ internal sealed class AdminEndpoints(
 
     private AdminState State()
     {
-        var status = loop.Status;
-        var running = loop.BackendIsRunning;
+        var picture = lanes.Picture;
+        var status = picture.Status();
+        var running = picture.BackendIsRunning;
         return new AdminState
         {
             ActiveModel = status.ActiveModel,
             Switching = status.Switching,
+            Loaded = picture.Loaded,
             Models = [.. config.Models.Keys],
             BackendMode = config.Llama.BackendMode == BackendMode.Router ? "router" : "process",
             ProcessRunning = running,
@@ -67,10 +69,10 @@ internal sealed class AdminEndpoints(
             LastError = status.LastError,
             Requests = new RequestCounts(
                 metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures, metrics.RelayedBytes),
-            ReadAhead = loop.ReadAhead?.Totals,
+            ReadAhead = lanes.ReadAheadTotals,
             AllocatedBytes = GC.GetTotalAllocatedBytes(),
-            Snapshots = SnapshotsOf(warm.Totals),
-            PrefillAhead = PrefillOf(prefill.Status),
+            Snapshots = SnapshotsOf([.. warmths.Select(one => one.Warm.Totals)]),
+            PrefillAhead = PrefillOf(warmths[picture.Active.Loop.Seat].Prefill.Status),
         };
     }
 
@@ -78,11 +80,12 @@ internal sealed class AdminEndpoints(
         JsonNamingPolicy.SnakeCaseLower.ConvertName(now.State.ToString()), now.Session, now.Tokens, now.TotalTokens,
         now.EvaluatedTokens, now.Seconds, now.Reason);
 
-    private static SnapshotCounts SnapshotsOf(WarmTotals totals)
+    /// <summary>Files are of all lanes together.</summary>
+    private static SnapshotCounts SnapshotsOf(IReadOnlyList<WarmTotals> totals)
     {
-        var files = totals.Snapshots;
+        var files = totals[0].Snapshots;
         return new SnapshotCounts(files.Count, files.Bytes, files.MaxBytes, files.Saved, files.Restored, files.Failed,
-            files.Evicted, totals.ReusedTokens, totals.SavedSeconds);
+            files.Evicted, totals.Sum(one => one.ReusedTokens), Math.Round(totals.Sum(one => one.SavedSeconds), 3));
     }
 
     private async Task SwitchAsync(HttpContext context)
@@ -90,7 +93,7 @@ internal sealed class AdminEndpoints(
         if (await ReadSwitchAsync(context) is not { } body)
             return;
         // "active" makes sense too: a model that was unloaded because nobody used it is loaded again.
-        if (!names.TryResolve(body.Model, out string? named) || (named ?? loop.Status.ActiveModel) is not { } model)
+        if (!names.TryResolve(body.Model, out string? named) || (named ?? lanes.Status.ActiveModel) is not { } model)
         {
             await ApiError.WriteAsync(
                 context.Response, 404, ApiError.NotFound, "model_not_found", names.Unknown(body.Model!));
@@ -104,16 +107,30 @@ internal sealed class AdminEndpoints(
             await WriteAsync(context, 200, plan, ReadableAdminJson.Context.FitPlan);
             return;
         }
-        if (body.Force != true && await Task.Run(() => fit.Judge(body.Model!), context.RequestAborted) is { Fits: false } verdict)
+        // A missing place beside what is loaded cannot be forced.
+        var isBesideOnly = config.Server.SwitchPolicy == SwitchPolicy.MakeBeforeBreak;
+        if ((body.Force != true || isBesideOnly)
+            && await Task.Run(() => fit.Judge(body.Model!), context.RequestAborted) is { Fits: false } verdict
+            && (body.Force != true || verdict.IsBeside))
         {
-            await ApiError.WriteAsync(context.Response, 409, ApiError.InvalidRequest, "does_not_fit",
-                $"{verdict.Reason} Nothing was unloaded. \"force\": true (--force of hotmodel switch) tries it all the same.");
+            await RefuseAsync(context.Response, verdict.Reason!, verdict.IsBeside);
             return;
         }
         TimeSpan? drain = body.DrainTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
-        var report = await loop.SwitchAsync(body.Model!, body.Force ?? false, drain);
+        var report = await lanes.SwitchAsync(body.Model!, body.Force ?? false, drain);
+        if (report.Outcome == SwitchOutcome.NoPlace)
+        {
+            await RefuseAsync(context.Response, report.Error!, isBeside: true);
+            return;
+        }
         await WriteAsync(context, StatusCode(report.Outcome), report, ReadableAdminJson.Context.SwitchReport);
     }
+
+    private static Task RefuseAsync(HttpResponse response, string reason, bool isBeside) => ApiError.WriteAsync(
+        response, 409, ApiError.InvalidRequest, "does_not_fit",
+        $"{reason} Nothing was unloaded. " + (isBeside
+            ? "It is to be loaded beside what is loaded now (switch_policy = \"make_before_break\")."
+            : "\"force\": true (--force of hotmodel switch) tries it all the same."));
 
     /// <summary>Null: the request was answered with what is wrong with it.</summary>
     private static async Task<SwitchRequestBody?> ReadSwitchAsync(HttpContext context)
@@ -144,7 +161,7 @@ internal sealed class AdminEndpoints(
     private static int StatusCode(SwitchOutcome outcome) => outcome switch
     {
         SwitchOutcome.Switched or SwitchOutcome.AlreadyActive => 200,
-        SwitchOutcome.DrainTimedOut or SwitchOutcome.Withdrawn => 409,
+        SwitchOutcome.DrainTimedOut or SwitchOutcome.Withdrawn or SwitchOutcome.NoPlace => 409,
         SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed => 502,
         SwitchOutcome.TooManyQueued => 429,
         SwitchOutcome.Stopping => 503,
@@ -153,14 +170,14 @@ internal sealed class AdminEndpoints(
     private async Task EventsAsync(HttpContext context)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
-        using var subscription = loop.Feed.Subscribe();
+        using var subscription = lanes.Feed.Subscribe();
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-cache";
         context.Response.Headers["X-Accel-Buffering"] = "no";
         try
         {
             // The first event is the state now; what happens after it is in the subscription already.
-            await SendAsync(context, new PhaseNews(loop.Status), ending.Token);
+            await SendAsync(context, new PhaseNews(lanes.Status), ending.Token);
             while (true)
             {
                 if (await IsSilentAsync(subscription.Reader, ending.Token))

@@ -33,6 +33,8 @@ internal sealed record AdminState
     public string? Status { get; init; }
     public required string? ActiveModel { get; init; }
     public required bool Switching { get; init; }
+    /// <summary>Models that are in memory, the active one first; also one that ends its answers before it leaves.</summary>
+    public required IReadOnlyList<string> Loaded { get; init; }
     public required IReadOnlyList<string> Models { get; init; }
     public required string BackendMode { get; init; }
     /// <summary>A server process of ours is alive, in either mode.</summary>

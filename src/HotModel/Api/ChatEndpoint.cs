@@ -15,8 +15,7 @@ internal sealed class ChatEndpoint(
     Admissions admissions,
     Forwarder forwarder,
     ChatExchange exchange,
-    WarmReturn? warm,
-    PrefillAhead? prefill,
+    Func<ModelLease, LaneWarmth?> warmth,
     TimeProvider time)
 {
     public Task HandleAsync(HttpContext context) => admissions.ServeAsync(context, async () =>
@@ -86,6 +85,8 @@ internal sealed class ChatEndpoint(
     {
         Prompt? prompt;
         TakenSlot? slot = null;
+        var warm = warmth(lease)?.Warm;
+        var prefill = warmth(lease)?.Prefill;
         try
         {
             prompt = await BuildPromptAsync(request, turn, lease, scope);

@@ -1,13 +1,14 @@
 using HotModel.Configuration;
+using HotModel.Prefill;
 using HotModel.Proxy;
-using HotModel.Snapshots;
+using HotModel.Switching;
 
 namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
     HotModelConfig config, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time,
-    WarmReturn? warm = null)
+    Func<ModelLease, LaneWarmth?>? warmth = null)
 {
     private readonly PresetPrompt preset = new(config.Preset);
 
@@ -30,6 +31,7 @@ internal sealed class RelayEndpoint(
             ? WaitingStream.For(context, route.Errors, config.Server.WaitComment, time) : null;
         await admissions.SendAsync(context, ask, async (lease, scope) =>
         {
+            var warm = warmth?.Invoke(lease)?.Warm;
             if (route.ChangesModel)
                 warm?.Forget(lease.Upstream);
             using (route.RunsModel ? warm?.LeaveOpen(lease.Upstream) : null)

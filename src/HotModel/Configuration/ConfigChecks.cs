@@ -33,15 +33,39 @@ internal static class ConfigChecks
                 $"active_model: there is no section [models.{TomlText.Key(active)}]"
                 + NearestName.Hint(active, values.Models.Keys)));
         }
+        if (server.Text("switch_policy") == "zero_overlap" && server.Whole("models_max") != 1)
+        {
+            errors.Add(server.OriginOf("models_max").Error(
+                "models_max: must be 1 with switch_policy = \"zero_overlap\"; more need \"make_before_break\" or \"auto\""));
+        }
+        if (server.Text("switch_policy") != "zero_overlap" && values["llama"].Text("backend_mode") == "process")
+            CheckPorts(values, errors);
+    }
+
+    /// <summary>Two models at once need two ports.</summary>
+    private static void CheckPorts(ConfigValues values, List<ConfigError> errors)
+    {
+        var owners = new Dictionary<int, string>();
+        foreach (var (name, model) in values.Models)
+        {
+            if (model.WholeOrNull("port") is { } port && !owners.TryAdd(port, name))
+            {
+                errors.Add(model.OriginOf("port").Error(
+                    $"port: {port} is already that of [models.{TomlText.Key(owners[port])}]; models that are loaded at once "
+                    + "need ports of their own"));
+            }
+        }
     }
 
     private static void CheckRouter(ConfigSection router, ConfigSection server, List<ConfigError> errors)
     {
-        if (server.Text("switch_policy") == "zero_overlap" && router.Whole("models_max") != 1)
+        if (router.Whole("models_max") != 1)
         {
-            errors.Add(router.OriginOf("models_max").Error(
-                "models_max: must be 1 with switch_policy = \"zero_overlap\": the router itself then refuses a "
-                    + "second model"));
+            errors.Add(router.OriginOf("models_max").Error(server.Text("switch_policy") == "zero_overlap"
+                ? "models_max: must be 1 with switch_policy = \"zero_overlap\": the router itself then refuses a "
+                    + "second model"
+                : "models_max: must be 1: each loaded model has a router of its own; how many there may be says models_max "
+                    + "in [server]"));
         }
         if (router.Has("no_webui") && router.Has("no_ui"))
         {

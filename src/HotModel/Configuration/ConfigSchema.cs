@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace HotModel.Configuration;
 
 /// <summary>One key of the configuration file.</summary>
@@ -74,8 +76,13 @@ internal static class ConfigSchema
         new("server", "active_model", KeyType.Word, null,
             "Model loaded at the first start; later starts load the last active one. Not set: start without a model.",
             (c, _) => c.Server.ActiveModel),
-        new("server", "switch_policy", KeyType.Choice("zero_overlap"), "zero_overlap",
-            "Never two models in video memory.", (c, _) => c.Server.SwitchPolicy),
+        new("server", "switch_policy", KeyType.Choice("zero_overlap", "make_before_break", "auto"), "zero_overlap",
+            "Never two models in memory; or the next one is loaded while the one before still answers, and refused where both "
+                + "do not fit; or the second where both are known to fit, else the first (see scheduling.md).",
+            (c, _) => Snake(c.Server.SwitchPolicy)),
+        new("server", "models_max", KeyType.Integer(1, 16), 1L,
+            "Models that stay loaded, the least recently used leaves first. `zero_overlap` needs 1.",
+            (c, _) => c.Server.ModelsMax),
         new("server", "switch_drain_timeout_seconds", KeyType.Number(0.001, MaxSeconds), 300.0,
             "How long an explicit switch waits for running answers; then it fails and nothing was unloaded. "
             + "One for requests that wait has no limit.",
@@ -198,7 +205,7 @@ internal static class ConfigSchema
         new("router", "models_preset", KeyType.Path, null,
             "llama-server's preset INI, handed to it as it is. Not set: HotModel writes one from `[models.*]`.",
             (c, _) => c.Router.ModelsPreset),
-        new("router", "models_max", KeyType.Integer(1), 1L, "Models loaded at once. `zero_overlap` needs 1.",
+        new("router", "models_max", KeyType.Integer(1), 1L, "Models that one router loads at once: 1. See `[server].models_max`.",
             (c, _) => c.Router.ModelsMax),
         new("router", "models_autoload", KeyType.Boolean, false,
             "Let llama-server load models on its own account. Leave it off: HotModel decides what is loaded.",
@@ -271,6 +278,8 @@ internal static class ConfigSchema
         new(ApiKeys, "class", KeyType.Choice("interactive", "background"), "interactive",
             "`background`: its requests let all others go first.", (c, k) => Lower(c.Keys[k!].Class)),
     ];
+
+    private static string Snake(SwitchPolicy policy) => JsonNamingPolicy.SnakeCaseLower.ConvertName(policy.ToString());
 
     private static string Lower<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

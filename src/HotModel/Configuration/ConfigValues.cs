@@ -39,7 +39,8 @@ internal sealed class ConfigSection(string section, ConfigOrigin origin)
     public string? TextOrNull(string key) => (string?)Get(key);
     public IReadOnlyList<string> Texts(string key) => (string[])Required(key);
 
-    public T Choice<T>(string key) where T : struct, Enum => Enum.Parse<T>(Text(key), ignoreCase: true);
+    public T Choice<T>(string key) where T : struct, Enum =>
+        Enum.Parse<T>(Text(key).Replace("_", "", StringComparison.Ordinal), ignoreCase: true);
 
     private object Required(string key) =>
         Get(key) ?? throw new InvalidOperationException($"{Section}.{key} has neither a value nor a default");

@@ -33,6 +33,16 @@ internal enum SwitchOnRequest
 
 internal enum BackgroundRequests { Wait, Refuse }
 
+internal enum SwitchPolicy
+{
+    /// <summary>Never two models in memory.</summary>
+    ZeroOverlap,
+    /// <summary>The next one is loaded while the one before answers; refused where both do not fit.</summary>
+    MakeBeforeBreak,
+    /// <summary>The second where both are known to fit, else the first.</summary>
+    Auto,
+}
+
 internal sealed record ServerConfig
 {
     public required string Host { get; init; }
@@ -46,8 +56,9 @@ internal sealed record ServerConfig
     public required string StatePath { get; init; }
     public string StateDirectory => Path.GetDirectoryName(StatePath)!;
     public required string? ActiveModel { get; init; }
-    /// <summary>"zero_overlap" is the only policy.</summary>
-    public required string SwitchPolicy { get; init; }
+    public required SwitchPolicy SwitchPolicy { get; init; }
+    /// <summary>Models that stay loaded; more than one only where they are loaded beside each other.</summary>
+    public required int ModelsMax { get; init; }
     public required TimeSpan DrainTimeout { get; init; }
     /// <summary>Zero: do not wait for the memory to come back.</summary>
     public required TimeSpan GpuSettleTimeout { get; init; }

@@ -11,7 +11,15 @@ namespace HotModel.Fit;
 /// <param name="IsMoving">One is being loaded or unloaded: nobody knows how far that has come.</param>
 /// <param name="Goal">On its way in.</param>
 /// <param name="Pids">Of our processes.</param>
-internal sealed record LoadedNow(string? Model, bool IsMoving, string? Goal, IReadOnlyList<int> Pids);
+internal sealed record LoadedNow(string? Model, bool IsMoving, string? Goal, IReadOnlyList<int> Pids)
+{
+    /// <summary>Models that are loaded beside it.</summary>
+    public IReadOnlyList<string> Others { get; init; } = [];
+    /// <summary>Beside it one is being loaded or unloaded.</summary>
+    public bool OthersMove { get; init; }
+    /// <summary>The model that makes room once another one has come beside it; null: none has to.</summary>
+    public string? Leaves { get; init; }
+}
 
 /// <summary>What a check reads of the world.</summary>
 /// <param name="Gpu">A reading now.</param>
@@ -56,8 +64,21 @@ internal sealed class FitCheck(
     {
         var loaded = senses.Loaded();
         var fact = facts.Of(config.Models[model]);
-        if (!loaded.IsMoving && loaded.Model == model)
+        if (IsLoaded(model, loaded))
             return new FitVerdict(true, null, [], fact.Settings.ContextTokens, null, []);
+        var policy = config.Server.SwitchPolicy;
+        if (policy == SwitchPolicy.ZeroOverlap || loaded.IsMoving || loaded.Model is null)
+            return Judge(model, fact, loaded, isBeside: false);
+        var beside = Judge(model, fact, loaded, isBeside: true);
+        return policy == SwitchPolicy.MakeBeforeBreak || beside.IsProven ? beside
+            : Judge(model, fact, loaded, isBeside: false);
+    }
+
+    private static bool IsLoaded(string model, LoadedNow loaded) =>
+        (!loaded.IsMoving && loaded.Model == model) || loaded.Others.Contains(model);
+
+    private FitVerdict Judge(string model, ModelFact fact, LoadedNow loaded, bool isBeside)
+    {
         var reading = senses.Gpu();
         var visible = facts.Visible(fact, reading.Devices);
         var usesGpu = ledger.UsesGpu(fact.Build);
@@ -69,10 +90,11 @@ internal sealed class FitCheck(
             Ledger = ledger.Find(fact, visible.Devices),
             BuildUsesGpu = usesGpu,
             GpuProcessBytes = ledger.ProcessBytes(fact.Build, visible.Devices),
-            Freed = Freed(loaded, reading),
+            Freed = isBeside ? FreedMemory.Nothing(reading) : Freed(loaded, reading),
             FreeCpuBytes = senses.Memory() is { Count: > 0 } states ? states.Min(state => state.Available) : null,
             Doubt = Doubt(config.Models[model], fact.Settings, loaded, reading) ?? visible.Doubt,
-        });
+        }) with
+        { IsBeside = isBeside };
     }
 
     /// <summary>What a switch would do now.</summary>
@@ -80,11 +102,13 @@ internal sealed class FitCheck(
     public FitPlan Plan(string model)
     {
         var loaded = senses.Loaded();
-        var isActive = !loaded.IsMoving && loaded.Model == model;
+        var isLoaded = IsLoaded(model, loaded);
+        var isActive = isLoaded && loaded.Model == model;
         var verdict = Judge(model);
+        var leaves = isLoaded ? null : verdict.IsBeside ? loaded.Leaves : loaded.Model;
         TimeSpan? nothing = loaded.IsMoving ? null : TimeSpan.Zero;
-        var unload = isActive || loaded.Model is null ? nothing : seconds(loaded.Model).Unload;
-        var load = isActive ? TimeSpan.Zero : seconds(model).Load;
+        var unload = leaves is null ? nothing : seconds(leaves).Unload;
+        var load = isLoaded ? TimeSpan.Zero : seconds(model).Load;
         return new FitPlan
         {
             Model = model,
@@ -92,7 +116,9 @@ internal sealed class FitCheck(
             AlreadyActive = isActive,
             Fits = verdict.Fits,
             Reason = verdict.Reason,
-            Unloads = isActive || loaded.Model is not { } leaves || leaves == model ? [] : [leaves],
+            AlreadyLoaded = isLoaded,
+            Beside = verdict.IsBeside ? [.. loaded.Others.Prepend(loaded.Model!)] : [],
+            Unloads = leaves is null || leaves == model ? [] : [leaves],
             CtxSize = verdict.ContextTokens,
             LargestCtxSize = verdict.LargestContext,
             Devices = [.. verdict.Devices.Select(PlannedDevice.Of)],
@@ -106,6 +132,8 @@ internal sealed class FitCheck(
     {
         if (loaded.IsMoving && loaded.Goal == model.Name)
             return "it is on its way in";
+        if (loaded.OthersMove)
+            return "a model is on its way in or out";
         if (config.Llama.BackendMode == BackendMode.Process && !LlamaArguments.IsLlamaServer(model.Binary))
             return "its program is not llama-server";
         var mayUseGpu = settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });

@@ -47,7 +47,10 @@ internal static class FitJudge
             devices.Add(cpu);
         var verdict = new FitVerdict(
             null, null, devices, fact.Settings.ContextTokens, Largest(question, settings, estimate, devices),
-            Notes(question));
+            Notes(question))
+        {
+            IsDoubtful = IsDoubtful(question, onGpu),
+        };
         if (devices.Count == 0)
             return verdict with { Reason = "It is not known how much memory is free." };
         if (devices.Find(device => device.NeededBytes is null) is not null)
@@ -116,6 +119,11 @@ internal static class FitJudge
             return "llama-server itself takes a shorter context (--fit) where ctx_size is not set";
         return estimated && settings.NotReckoned is { } option ? $"what {option} changes is not reckoned with" : null;
     }
+
+    /// <summary>As <see cref="Doubt"/>, where the numbers say that it fits: what could make it larger than they say.</summary>
+    private static bool IsDoubtful(FitQuestion question, bool onGpu) => question.Doubt is not null
+        || (onGpu && question.BuildUsesGpu is null) || question.Fact.Settings.NotReckoned is not null
+        || question.Fact.Settings.DraftPath is not null || question.Fact.Settings.ContextTokens <= 0;
 
     private static List<string> Notes(FitQuestion question)
     {

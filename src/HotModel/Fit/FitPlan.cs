@@ -51,6 +51,16 @@ internal sealed record FitVerdict(
     bool? Fits, string? Reason, IReadOnlyList<DeviceFit> Devices, long ContextTokens, long? LargestContext,
     IReadOnlyList<string> Notes)
 {
+    /// <summary>Beside all that is loaded; else in the place of the loaded model, which leaves first.</summary>
+    public bool IsBeside { get; init; }
+
+    /// <summary>Something may make the numbers wrong.</summary>
+    public bool IsDoubtful { get; init; }
+
+    /// <summary>Measured, or reckoned with nothing that may make it wrong.</summary>
+    public bool IsProven => Fits == true
+        && (!IsDoubtful || Devices.All(device => device.Source is FitSource.Ledger || device.NeededBytes is 0));
+
     public static FitVerdict Unknown(string reason) => new(null, reason, [], 0, null, []);
 }
 
@@ -64,6 +74,11 @@ internal sealed record FitPlan
     /// <summary>Null: not known; the switch is not refused.</summary>
     public required bool? Fits { get; init; }
     public required string? Reason { get; init; }
+    /// <summary>It is loaded, and would only become the active one.</summary>
+    public required bool AlreadyLoaded { get; init; }
+    /// <summary>Models that stay in memory while it is loaded: all of them have to fit at once. Empty: none does.</summary>
+    public required IReadOnlyList<string> Beside { get; init; }
+    /// <summary>Before it is loaded, or, beside others, when it answers.</summary>
     public required IReadOnlyList<string> Unloads { get; init; }
     /// <summary>0 for what the model was trained for.</summary>
     public required long CtxSize { get; init; }

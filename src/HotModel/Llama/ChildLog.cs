@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
 
@@ -6,7 +7,6 @@ namespace HotModel.Llama;
 /// <summary>Output of the children: whole lines into a ring for error reports, and into a rotated file.</summary>
 internal sealed class ChildLog : IAsyncDisposable
 {
-    public const string FileName = "llama-server.log";
 
     // 10 MB hold about 100,000 lines of llama-server; three files keep the last day or two of normal use.
     private const long FileBytesMax = 10_000_000;
@@ -22,8 +22,12 @@ internal sealed class ChildLog : IAsyncDisposable
     private string[] secrets = [];
 
     /// <param name="directory">Where the file goes; null keeps lines in memory only.</param>
-    public ChildLog(string? directory) =>
-        writer = directory is null ? DrainAsync() : WriteAsync(Path.Combine(directory, FileName));
+    /// <param name="lane">Servers that run at once write to a file each.</param>
+    public ChildLog(string? directory, int lane = 0) =>
+        writer = directory is null ? DrainAsync() : WriteAsync(Path.Combine(directory, FileName(lane)));
+
+    public static string FileName(int lane) => lane == 0
+        ? "llama-server.log" : string.Create(CultureInfo.InvariantCulture, $"llama-server-{lane + 1}.log");
 
     public LogRing Ring { get; } = new();
 

@@ -30,19 +30,24 @@ internal sealed class Launcher : IDisposable
     private bool disposed;
 
     /// <param name="self">Null starts children plainly: they are then not tied to our life.</param>
-    /// <param name="stateDirectory">Where the record of running children is kept; null keeps none.</param>
-    public Launcher(SelfExecutable? self, ChildLog log, string? stateDirectory, ILogger logger)
+    /// <param name="record">Of running children; null keeps none.</param>
+    public Launcher(SelfExecutable? self, ChildLog log, ChildRecord? record, ILogger logger)
     {
         this.self = self;
         this.log = log;
+        this.record = record;
         this.logger = logger;
         if (OperatingSystem.IsWindows() && !WindowsJob.Enter())
             LlamaLog.NoJob(logger, Marshal.GetLastPInvokeErrorMessage());
-        if (stateDirectory is null)
-            return;
-        record = new ChildRecord(stateDirectory);
+    }
+
+    /// <summary>The record of all launchers together, once what an earlier run left behind has been killed.</summary>
+    public static ChildRecord OpenRecord(string stateDirectory, ILogger logger)
+    {
+        var record = new ChildRecord(stateDirectory);
         foreach (var pid in record.Sweep())
             LlamaLog.Swept(logger, pid);
+        return record;
     }
 
     /// <summary>Sends a signal; a test puts a kernel here in which a process cannot be ended.</summary>

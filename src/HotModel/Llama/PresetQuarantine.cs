@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace HotModel.Llama;
@@ -8,9 +9,12 @@ namespace HotModel.Llama;
 /// left
 /// out of a copy in the state directory, and loading that model fails with the reason.
 /// </remarks>
-internal sealed class PresetQuarantine(string? stateDirectory)
+/// <param name="stateDirectory">Null: no copy is made.</param>
+/// <param name="lane">Routers that run at once have a copy each.</param>
+internal sealed class PresetQuarantine(string? stateDirectory, int lane = 0)
 {
-    private const string FileName = "llama-models.checked.ini";
+    private readonly string fileName = lane == 0
+        ? "llama-models.checked.ini" : string.Create(CultureInfo.InvariantCulture, $"llama-models.checked-{lane + 1}.ini");
     private readonly Dictionary<string, LoadFailure> failures = new(StringComparer.Ordinal);
     private string? source;
     private (DateTime Written, long Length) stamp;
@@ -38,7 +42,7 @@ internal sealed class PresetQuarantine(string? stateDirectory)
             var text = File.ReadAllText(source);
             foreach (var bad in failures.Keys)
                 text = Without(text, bad);
-            var path = Path.Combine(stateDirectory, FileName);
+            var path = Path.Combine(stateDirectory, fileName);
             File.WriteAllText(path, text);
             return launch.WithPreset(path);
         }

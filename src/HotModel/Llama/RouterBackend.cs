@@ -52,9 +52,9 @@ internal sealed class RouterBackend : IBackend
 
     /// <param name="launch">Asked at each start of the router.</param>
     /// <param name="onLost">Called once for each loaded model that ends unasked, from any thread.</param>
-    /// <param name="stateDirectory">Takes a copy of a preset file that has a bad section; null: none is made.</param>
+    /// <param name="quarantine">Of the preset file.</param>
     public RouterBackend(
-        Func<RouterLaunch> launch, Launcher launcher, ChildLog log, string? stateDirectory, Action<ModelLost> onLost,
+        Func<RouterLaunch> launch, Launcher launcher, ChildLog log, PresetQuarantine quarantine, Action<ModelLost> onLost,
         TimeProvider time, ILogger logger)
     {
         this.launch = launch;
@@ -63,7 +63,7 @@ internal sealed class RouterBackend : IBackend
         this.onLost = onLost;
         this.time = time;
         this.logger = logger;
-        quarantine = new PresetQuarantine(stateDirectory);
+        this.quarantine = quarantine;
     }
 
     public bool IsRunning => router is { Child.HasExited: false };

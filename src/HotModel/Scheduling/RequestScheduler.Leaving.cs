@@ -11,14 +11,28 @@ internal sealed partial class RequestScheduler
         if (NextLeaving(s) is not { } leaving || leaving.At > now)
             return s;
         return leaving.Target is { } target
-            ? StartSwitch(s, target, now)
+            ? rules.LoadsBeside ? s with { Beside = target } : StartSwitch(s, target, now)
             : new ScheduleStep(Close(s, null, now), [])
                 .Do(new ScheduleDecision(ScheduleDecisionKind.Unload) { Model = s.Loaded });
     }
 
+    /// <summary>What was to come beside the loaded model comes in its place, if it is waited for still.</summary>
+    private static ScheduleStep Replace(ScheduleState s, TimeSpan now)
+    {
+        var wanted = s.Gate == GateState.Open && s.Waiting.Values.Any(r => r.Model == s.Beside) ? s.Beside : null;
+        // Nobody had to leave for it so far: when the loaded model may is to be decided first.
+        var hadRoom = s.HasRoom;
+        s = s with { Beside = null, HasRoom = false };
+        return wanted is null || hadRoom ? s : StartSwitch(s, wanted, now);
+    }
+
     private Leaving? NextLeaving(ScheduleState s)
     {
-        if (s.Gate != GateState.Open || s.Closing || rules.IsPinned(s.Loaded))
+        if (s.Gate != GateState.Open || s.Closing || s.Beside is not null)
+            return null;
+        if (s.HasRoom && WaitingLine.Of(s, RequestIntent.Normal, s.Loaded) is [var first, ..])
+            return new Leaving(s.OpenedAt, first.Model);
+        if (rules.IsPinned(s.Loaded))
             return null;
         var loaded = s.Loaded!;
         var lines = s.Waiting.IsEmpty ? [] : WaitingLine.Of(s, RequestIntent.Normal, loaded);

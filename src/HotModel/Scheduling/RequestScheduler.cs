@@ -18,6 +18,9 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             ScheduleEventKind.ModelOpened => Open(s, e, now),
             ScheduleEventKind.LoadFailed => Fail(s, e, now),
             ScheduleEventKind.LeavingModelLost => s with { Gate = GateState.Switching, GateSince = now, Loaded = null },
+            ScheduleEventKind.RoomChanged => s with { HasRoom = e.HasRoom },
+            ScheduleEventKind.BesideEnded => s with { Beside = null },
+            ScheduleEventKind.BesideRefused => Replace(s, now),
             ScheduleEventKind.ModelGone => s with
             {
                 Gate = GateState.Empty,
@@ -49,7 +52,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             return Refuse(s, e.Id, (next ?? s.Active) is null ? RefusalKind.NoActiveModel : RefusalKind.OtherModel);
         if (e.Model is { } model && model != next)
         {
-            if (rules.IsPinned(next))
+            if (rules.IsPinned(next) && !s.HasRoom)
                 return Refuse(s, e.Id, RefusalKind.Pinned);
             if (RetryAfter(s, model, now) > TimeSpan.Zero)
                 return RefuseFailed(s, e.Id, model, now);
@@ -64,7 +67,8 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         }
         return s with
         {
-            Waiting = s.Waiting.Add(e.Id, new WaitingRequest(e.Model, e.Intent, now, now + patience)),
+            Waiting = s.Waiting.Add(
+                e.Id, new WaitingRequest(e.Model, e.Intent, e.Since ?? now, (e.Since ?? now) + patience)),
         };
     }
 
@@ -113,7 +117,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         };
         // Before anything else is decided: they are served together, even where the next ones are overdue.
         var step = Admit(s);
-        if (rules.IsPinned(model))
+        if (rules.IsPinned(model) && !s.HasRoom)
             step = step.Then(n => RefuseAll(n, r => r.Model is not null, RefusalKind.Pinned));
         return e.Next is { } next ? step.Then(n => Close(n, next, now) with { Asked = true }) : step;
     }
@@ -130,6 +134,8 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         });
         if (s.Gate != GateState.Open)
             s = s with { Target = e.Instead, GateSince = now };
+        if (s.Beside == model)
+            s = s with { Beside = null };
         ScheduleStep step = s;
         foreach (var (id, _) in s.Waiting.Where(w => w.Value.Model == model))
             step = step.Then(n => RefuseFailed(n, id, model, now));

@@ -26,6 +26,12 @@ internal enum ScheduleEventKind
     LoadFailed,
     /// <summary>No model is loaded; the model may be on its way back without anybody having asked.</summary>
     ModelGone,
+    /// <summary>There is place for one more model beside the loaded one, or there is none any more.</summary>
+    RoomChanged,
+    /// <summary>The model that was to come beside the loaded one did, or cannot: those who wait for it are elsewhere.</summary>
+    BesideEnded,
+    /// <summary>The model that was to come beside the loaded one has to come in its place.</summary>
+    BesideRefused,
     /// <summary>The time that was asked for with WakeAt has come. One that is early or late does no harm.</summary>
     TimePassed,
     StopRequested,
@@ -62,4 +68,8 @@ internal readonly record struct ScheduleEvent(ScheduleEventKind Kind)
     public string? Reason { get; init; }
     /// <summary>LoadFailed: the model that is loaded instead; null: none.</summary>
     public string? Instead { get; init; }
+    /// <summary>RequestArrived: when it came, if it has waited elsewhere since.</summary>
+    public TimeSpan? Since { get; init; }
+    /// <summary>RoomChanged: there is.</summary>
+    public bool HasRoom { get; init; }
 }

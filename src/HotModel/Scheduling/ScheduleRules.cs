@@ -15,6 +15,8 @@ internal sealed record ScheduleRules
     public bool Waits { get; init; } = true;
     /// <summary>False: a request that names another model than the active one is refused.</summary>
     public bool SwitchesOnRequest { get; init; } = true;
+    /// <summary>The next model is loaded beside the loaded one, which is let requests in until it is there.</summary>
+    public bool LoadsBeside { get; init; }
     /// <summary>How long an unused model is kept while others wait; null: as long as going there and back takes.</summary>
     public TimeSpan? Residency { get; init; }
     /// <summary>Bounds of the measured residency.</summary>

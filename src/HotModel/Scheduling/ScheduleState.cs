@@ -33,6 +33,13 @@ internal sealed record ScheduleState
     /// <summary>The switch under way is somebody's explicit wish.</summary>
     public bool Asked { get; init; }
     public bool Closing { get; init; }
+    /// <summary>
+    /// Where models are loaded beside each other: the one that is to come now, while the loaded one goes on. BesideEnded or
+    /// BesideRefused is owed for it.
+    /// </summary>
+    public string? Beside { get; init; }
+    /// <summary>One more model has place, so that none has to leave for it.</summary>
+    public bool HasRoom { get; init; }
     /// <summary>When the gate came into its state.</summary>
     public TimeSpan GateSince { get; init; }
     /// <summary>When the loaded model was loaded.</summary>

@@ -38,6 +38,18 @@ internal abstract record LoopInput
 
     internal sealed record BackendStopped(long Generation) : LoopInput;
 
+    /// <summary>Everything of the lane has ended.</summary>
+    internal sealed record LaneEnded : LoopInput;
+
+    /// <summary>For the lanes together: whether the model has a place beside what is loaded.</summary>
+    internal sealed record Placed(LaneSwitch Switch, LanePlace Place) : LoopInput;
+
+    /// <summary>For the lanes together: the switch has waited for a place for as long as for running answers.</summary>
+    internal sealed record Overdue(SwitchAsk Ask) : LoopInput;
+
+    /// <summary>For the lanes together: the answers of a lane that leaves have taken as long as they may.</summary>
+    internal sealed record CutAsked(SwitchLoop Lane) : LoopInput;
+
     /// <summary>An operation threw: a bug, or an operating system that refuses to work.</summary>
     internal sealed record Broken(Exception Cause) : LoopInput;
 }
@@ -50,6 +62,8 @@ internal sealed class RequestWaiter(RequestAsk ask)
     public RequestAsk Ask { get; } = ask;
     /// <summary>What the scheduler knows it by; the loop gives it.</summary>
     public long Id { get; set; }
+    /// <summary>Where it waits, or was let in.</summary>
+    public SwitchLoop? Lane { get; set; }
     /// <summary>When it was let in, on the scheduler's clock.</summary>
     public TimeSpan AdmittedAt { get; set; }
     public Task<Admission> Admission => admission.Task;

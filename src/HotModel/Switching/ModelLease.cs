@@ -12,6 +12,8 @@ internal sealed class ModelLease(string model, Upstream upstream, Action<ModelLe
     /// <summary>Configured name of the model that answers.</summary>
     public string Model { get; } = model;
     public Upstream Upstream { get; } = upstream;
+    /// <summary>The number of the lane that the model is in.</summary>
+    public int Lane { get; init; }
     /// <summary>Cancelled when the answer must end now: a forced switch, a lost model, the end of a graceful stop.</summary>
     public CancellationToken Aborted { get; } = aborted;
     /// <summary>Set by the holder once a whole answer came: the proof that the model works.</summary>

@@ -38,6 +38,8 @@ internal enum SwitchOutcome
     /// A scheduled switch that nobody needed any more, or that an explicit one has replaced. Nothing was unloaded.
     /// </summary>
     Withdrawn,
+    /// <summary>The target does not fit beside what is loaded; nothing was unloaded. Not said by a machine.</summary>
+    NoPlace,
     Stopping,
 }
 

@@ -14,7 +14,8 @@ internal sealed record ProgressNews(string Model, string Stage, double Fraction)
 internal sealed record ReportNews(SwitchReport Report) : SwitchNews("switch");
 
 /// <summary>Tells everybody who listens what the loop does. Nobody can slow it down.</summary>
-internal sealed class SwitchFeed
+/// <param name="heard">Called first, on the thread of who publishes; null: nobody.</param>
+internal sealed class SwitchFeed(Action<SwitchNews>? heard = null)
 {
     /// <summary>A switch makes some hundred events at most; who is further behind loses the oldest.</summary>
     private const int Backlog = 256;
@@ -29,6 +30,7 @@ internal sealed class SwitchFeed
     {
         if (news is ProgressNews step)
             progress = step;
+        heard?.Invoke(news);
         foreach (var listener in Volatile.Read(ref listeners))
             listener.Writer.TryWrite(news);
     }

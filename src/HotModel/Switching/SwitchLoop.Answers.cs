@@ -7,8 +7,8 @@ namespace HotModel.Switching;
 /// <content>What the loop says: refusals and failures.</content>
 internal sealed partial class SwitchLoop
 {
-    private const string StoppingMessage = "hotmodel is stopping.";
-    private static readonly TimeSpan StoppingRetry = TimeSpan.FromSeconds(5);
+    public const string StoppingMessage = "hotmodel is stopping.";
+    public static readonly TimeSpan StoppingRetry = TimeSpan.FromSeconds(5);
 
     private void Refuse(RequestWaiter waiter, ScheduleDecision decision)
     {
@@ -103,14 +103,20 @@ internal sealed partial class SwitchLoop
             waiting.Refuse(RefusalKind.Stopping, StoppingMessage, StoppingRetry);
         waiters.Clear();
         foreach (var ask in asks.Values)
-            ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, ask.Ticket.Model, null));
+            ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, ask, null));
         asks.Clear();
-        while (inputs.Reader.TryRead(out var late))
-        {
-            if (late is LoopInput.Arrived arrived)
-                arrived.Waiter.Refuse(RefusalKind.Stopping, StoppingMessage, StoppingRetry);
-            if (late is LoopInput.Asked asked)
-                asked.Ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, asked.Ask.Ticket.Model, null));
-        }
+    }
+
+    /// <summary>For a switch that this lane's machine never hears of.</summary>
+    /// <param name="ask">Whose.</param>
+    /// <param name="outcome">What became of it.</param>
+    /// <param name="error">Null: what the outcome says.</param>
+    public SwitchReport Report(SwitchAsk ask, SwitchOutcome outcome, string? error = null)
+    {
+        var report = recorder.Trivial(outcome, ask, state.Active);
+        report = error is null ? report : report with { Error = error };
+        SwitchLog.Switched(logger, ask.Ticket.Model, outcome, 0, report.Error);
+        Feed.Publish(new ReportNews(report));
+        return report;
     }
 }

@@ -9,23 +9,62 @@ internal sealed partial class SwitchLoop
     private readonly RequestScheduler scheduler;
     private readonly Dictionary<long, RequestWaiter> waiters = [];
     private readonly SwitchCosts costs;
-    private readonly long origin;
     private volatile ScheduleState schedule;
     private ITimer? wake;
-    private long requests;
 
-    internal ScheduleState Schedule => schedule;
+    public ScheduleState Schedule => schedule;
 
-    /// <summary>The scheduler's clock.</summary>
-    private TimeSpan Now => time.GetElapsedTime(origin);
+    private TimeSpan Now => share.Now;
 
     /// <summary>What a request that waits is told. From any thread.</summary>
     public WaitStatus WaitStatusOf(RequestWaiter waiter) =>
         WaitStatus.Of(waiter.Ask.Model, RequestScheduler.PositionOf(schedule, waiter.Id), status, Feed.Progress);
 
-    /// <summary>How long unloading and loading the model takes, as measured. From any thread.</summary>
-    public (TimeSpan? Unload, TimeSpan? Load) UsualTimes(string model) =>
-        schedule.Of(model) is var known ? (known.Unload?.Mean, known.Load?.Mean) : default;
+    /// <summary>Takes those away who wait for a model for which another lane is the right one, or for any.</summary>
+    public IReadOnlyList<(RequestWaiter Waiter, TimeSpan Arrived)> Release(Func<string?, bool> which)
+    {
+        List<(RequestWaiter, TimeSpan)> released = [];
+        foreach (var (id, waiting) in schedule.Waiting)
+        {
+            if (!which(waiting.Model) || !waiters.Remove(id, out var waiter))
+                continue;
+            released.Add((waiter, waiting.Arrived));
+        }
+        foreach (var (waiter, _) in released)
+            Tell(new ScheduleEvent(ScheduleEventKind.RequestLeft) { Id = waiter.Id });
+        return released;
+    }
+
+    /// <summary>Takes one in that has waited elsewhere.</summary>
+    public void Adopt(RequestWaiter waiter, TimeSpan arrived)
+    {
+        waiter.Lane = this;
+        waiters.Add(waiter.Id, waiter);
+        Tell(new ScheduleEvent(ScheduleEventKind.RequestArrived)
+        {
+            Id = waiter.Id,
+            Model = waiter.Ask.Model,
+            Intent = waiter.Ask.Intent,
+            Patience = waiter.Ask.Patience - waiter.Ask.Spent,
+            Since = arrived,
+        });
+    }
+
+    /// <summary>The model has left without another one having come: what that took is known all the same.</summary>
+    public void NoteUnload()
+    {
+        if (costs is not { Left: { } left, Unload: { } took })
+            return;
+        var known = share.Models.GetValueOrDefault(left, ModelHistory.Empty);
+        share.Models = share.Models.SetItem(left, known with { Unload = ModelHistory.Measured(known.Unload, took) });
+    }
+
+    /// <summary>What the lanes above decided: the scheduler hears it as any other event.</summary>
+    public void Hear(ScheduleEvent happened)
+    {
+        Tell(happened);
+        Reconcile();
+    }
 
     private static ScheduleRules RulesOf(HotModelConfig config) => new()
     {
@@ -37,21 +76,15 @@ internal sealed partial class SwitchLoop
         SwitchesOnRequest = config.Server.SwitchOnRequest == SwitchOnRequest.Switch,
         Residency = config.Server.MinResidency,
         BackgroundWaits = config.Server.BackgroundRequests == BackgroundRequests.Wait,
+        LoadsBeside = config.Server.SwitchPolicy != SwitchPolicy.ZeroOverlap,
         Models = config.Models.ToDictionary(
             entry => entry.Key, entry => new ModelRules(entry.Value.IdleUnload, entry.Value.Pin)),
     };
 
     private void Arrive(RequestWaiter waiter)
     {
-        waiter.Id = ++requests;
-        waiters.Add(waiter.Id, waiter);
-        Tell(new ScheduleEvent(ScheduleEventKind.RequestArrived)
-        {
-            Id = waiter.Id,
-            Model = waiter.Ask.Model,
-            Intent = waiter.Ask.Intent,
-            Patience = waiter.Ask.Patience - waiter.Ask.Spent,
-        });
+        waiter.Id = share.NextRequest();
+        Adopt(waiter, Now);
         if (waiters.ContainsKey(waiter.Id))
             waiter.OnQueued?.Invoke(waiter);
     }
@@ -78,8 +111,10 @@ internal sealed partial class SwitchLoop
 
     private void Tell(ScheduleEvent happened)
     {
-        var step = scheduler.Step(schedule, happened, Now);
+        // What was measured of models is every lane's.
+        var step = scheduler.Step(schedule with { Models = share.Models }, happened, Now);
         schedule = step.State;
+        share.Models = schedule.Models;
         foreach (var decision in step.Decisions)
             Carry(decision);
     }
@@ -100,7 +135,7 @@ internal sealed partial class SwitchLoop
                 break;
             case ScheduleDecisionKind.StartSwitch:
                 var ticket = new SwitchTicket(
-                    Interlocked.Increment(ref tickets), decision.Model!, Force: false, IsScheduled: true);
+                    share.NextTicket(), decision.Model!, Force: false, IsScheduled: true);
                 Ask(new SwitchAsk(ticket, null, server.DrainTimeout));
                 break;
             case ScheduleDecisionKind.Reopen:

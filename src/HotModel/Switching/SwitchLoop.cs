@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Threading.Channels;
 using HotModel.Configuration;
 using HotModel.Gpu;
 using HotModel.Llama;
@@ -7,24 +6,26 @@ using HotModel.Scheduling;
 
 namespace HotModel.Switching;
 
-/// <summary>Owns the switch state: reads one input after another, lets the machine decide, carries out what it says.</summary>
+/// <summary>
+/// Owns the switch state of one lane, which holds one model: takes one input after another, lets the machine decide, carries
+/// out what it says.
+/// </summary>
 /// <remarks>
-/// Only <see cref="Handle"/> touches the state, and only one thread at a time is in it. Slow work runs outside
+/// Only the thread of <see cref="ModelLanes"/> is in here, where nothing else is said. Slow work runs outside
 /// (<see cref="SwitchOperations"/>) and comes back as an input.
 /// </remarks>
-[SuppressMessage("Design", "CA1001", Justification = "RunAsync ends what it owns, whichever way it ends.")]
+[SuppressMessage("Design", "CA1001", Justification = "EndAsync ends what it owns, and is always called.")]
 internal sealed partial class SwitchLoop
 {
     /// <summary>Switches that may wait behind the current one: more than a person starts, fewer than a runaway script.</summary>
-    private const int SwitchQueueLimit = 16;
+    public const int SwitchQueueLimit = 16;
 
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(500);
     /// <summary>A broken model costs two loads a minute at most, and is back within half a minute once it is mended.</summary>
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
 
-    // Unbounded: every input is owed to a connection, a lease, a ticket or an operation, and each of those is bounded.
-    private readonly Channel<LoopInput> inputs = Channel.CreateUnbounded<LoopInput>(
-        new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = false });
+    private readonly LaneShare share;
+    private readonly LaneSeat seat;
     private readonly Dictionary<long, SwitchAsk> asks = [];
     private readonly ServerConfig server;
     private readonly SwitchMachine machine;
@@ -32,7 +33,6 @@ internal sealed partial class SwitchLoop
     private readonly SwitchRecorder recorder;
     private readonly TimeProvider time;
     private readonly ILogger logger;
-    private readonly Action<string> rememberActive;
     private SwitchState state;
     private volatile SwitchStatus status;
     private Upstream? upstream;
@@ -40,30 +40,28 @@ internal sealed partial class SwitchLoop
     private ITimer? deadline;
     private LoadFailure? failure;
     private SwitchReport? lastReport;
-    private long tickets;
 
+    /// <param name="share">What all lanes have in common.</param>
+    /// <param name="seat">What is this lane's own.</param>
     /// <param name="config">Limits, time-outs and models.</param>
-    /// <param name="backend">Makes the backend, given what it calls when a loaded model is lost.</param>
     /// <param name="gpu">Reads and settles device memory.</param>
-    /// <param name="warmth">Saves and restores what slots hold.</param>
     /// <param name="activeModel">The model to load first; null: none.</param>
-    /// <param name="rememberActive">Called whenever another model has become the active one.</param>
-    /// <param name="time">The clock.</param>
     /// <param name="logger">One line per phase.</param>
-    public SwitchLoop(HotModelConfig config, Func<Action<ModelLost>, IBackend> backend, SwitchGpu gpu,
-        SwitchWarmth warmth, string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
+    public SwitchLoop(
+        LaneShare share, LaneSeat seat, HotModelConfig config, SwitchGpu gpu, string? activeModel, ILogger logger)
     {
+        this.share = share;
+        this.seat = seat;
         server = config.Server;
+        time = share.Time;
+        Feed = new SwitchFeed(news => Heard?.Invoke(news));
         machine = new SwitchMachine(new SwitchRules(SwitchQueueLimit));
         scheduler = new RequestScheduler(RulesOf(config));
         operations = new SwitchOperations(
-            config.Models, backend(lost => Post(new LoopInput.Lost(lost))), gpu, warmth, Feed, Post);
+            config.Models, seat.Backend(lost => Post(new LoopInput.Lost(lost))), gpu, seat.Warmth, Feed, Post);
         recorder = new SwitchRecorder(time, gpu);
         costs = new SwitchCosts(time);
-        this.time = time;
-        origin = time.GetTimestamp();
         this.logger = logger;
-        this.rememberActive = rememberActive;
         state = SwitchState.Initial(activeModel);
         schedule = new ScheduleState { Target = activeModel };
         status = NewStatus();
@@ -71,91 +69,49 @@ internal sealed partial class SwitchLoop
             Post(new LoopInput.DeadlineReached(state.Generation));
     }
 
-    public SwitchFeed Feed { get; } = new();
+    public SwitchFeed Feed { get; }
 
+    /// <summary>Hears what the feed says, as it is said.</summary>
+    public Action<SwitchNews>? Heard { private get; set; }
+
+    /// <summary>From any thread.</summary>
     public SwitchStatus Status => status;
 
-    /// <summary>Null: nothing is read ahead.</summary>
-    public TargetReadAhead? ReadAhead { get; init; }
+    public SwitchState State => state;
+
+    /// <summary>Its number: no other lane has the same at the same time.</summary>
+    public int Seat => seat.Number;
 
     public bool BackendIsRunning => operations.BackendIsRunning;
 
+    /// <summary>From any thread.</summary>
     public IReadOnlyList<int> BackendPids => operations.BackendPids;
 
-    /// <summary>Returns once the request may be sent, or may not.</summary>
-    /// <param name="ask">What it wants.</param>
-    /// <param name="onQueued">Called on the loop's thread if the request has to wait; must not block.</param>
-    /// <param name="cancel">The client has gone.</param>
-    /// <exception cref="OperationCanceledException">The client has gone; no lease is held.</exception>
-    public async ValueTask<Admission> EnterAsync(
-        RequestAsk ask, Action<RequestWaiter>? onQueued, CancellationToken cancel)
+    /// <summary>The model that goes on answering in another lane while this one gets its own; null once it has.</summary>
+    public string? Beside { private get; set; }
+
+    /// <summary>How long the end of this lane waits for running answers.</summary>
+    public TimeSpan? StopTimeout { private get; set; }
+
+    /// <summary>Ends everything of this lane by force, and answers who is left. What comes later is not to be handled.</summary>
+    public async Task EndAsync()
     {
-        var waiter = new RequestWaiter(ask) { OnQueued = onQueued };
-        if (!inputs.Writer.TryWrite(new LoopInput.Arrived(waiter)))
-            waiter.Refuse(RefusalKind.Stopping, "hotmodel is stopping.", null);
-        using var leaving = cancel.UnsafeRegister(
-            static (s, _) => { var (loop, w) = ((SwitchLoop, RequestWaiter))s!; loop.Post(new LoopInput.Left(w)); },
-            (this, waiter));
-        var admission = await waiter.Admission;
-        if (!cancel.IsCancellationRequested)
-            return admission;
-        admission.Lease?.Dispose();
-        throw new OperationCanceledException(cancel);
+        deadline?.Dispose();
+        wake?.Dispose();
+        await operations.DisposeAsync();
+        AnswerTheRest();
     }
 
-    /// <summary>Asks for a switch and returns its report. Going away does not undo it.</summary>
-    /// <param name="model">A configured name.</param>
-    /// <param name="force">Cut running answers at the drain's deadline.</param>
-    /// <param name="drainTimeout">Null: the configured one.</param>
-    public Task<SwitchReport> SwitchAsync(string model, bool force, TimeSpan? drainTimeout)
+    /// <summary>The model answers, and nobody uses it.</summary>
+    public void Unload()
     {
-        var ticket = new SwitchTicket(Interlocked.Increment(ref tickets), model, force);
-        var ask = new SwitchAsk(ticket, drainTimeout, server.DrainTimeout);
-        if (!inputs.Writer.TryWrite(new LoopInput.Asked(ask)))
-            ask.Complete(recorder.Trivial(SwitchOutcome.Stopping, model, null));
-        return ask.Report;
+        Apply(new SwitchEvent(SwitchEventKind.UnloadRequested));
+        Reconcile();
     }
 
-    /// <summary>Asks the loop to drain, stop every child and end.</summary>
-    public void Stop() => Post(new LoopInput.StopAsked());
+    private void Post(LoopInput input) => share.Post(this, input);
 
-    /// <summary>Runs until everything has stopped. Throws what an operation threw, after killing every child.</summary>
-    public async Task RunAsync()
-    {
-        try
-        {
-            while (state.Phase != SwitchPhase.Stopped)
-                Handle(await inputs.Reader.ReadAsync());
-        }
-        catch (Exception cause)
-        {
-            SwitchLog.Broken(logger, cause);
-            throw;
-        }
-        finally
-        {
-            deadline?.Dispose();
-            wake?.Dispose();
-            await operations.DisposeAsync();
-            inputs.Writer.Complete();
-            AnswerTheRest();
-        }
-    }
-
-    /// <summary>For tests on virtual time: handles what has come, on this thread.</summary>
-    internal bool HandlePending()
-    {
-        var any = false;
-        for (; inputs.Reader.TryRead(out var input); any = true)
-            Handle(input);
-        return any;
-    }
-
-    internal SwitchState State => state;
-
-    private void Post(LoopInput input) => inputs.Writer.TryWrite(input);
-
-    private void Handle(LoopInput input)
+    public void Handle(LoopInput input)
     {
         Take(input);
         Reconcile();
@@ -252,13 +208,11 @@ internal sealed partial class SwitchLoop
             Carry(effect);
         costs.Observe(before, state);
         recorder.Observe(state);
-        ReadAhead?.Observe(state);
+        seat.ReadAhead?.Observe(state);
         if (before.Phase != state.Phase || before.Generation != state.Generation)
         {
             var next = NewStatus();
             SwitchLog.Phase(logger, status.Phase, next.Phase, happened.Kind, state.Active, state.Goal);
-            if (state.Active is not null && state.Active != before.Active)
-                rememberActive(state.Active);
             status = next;
             Feed.Publish(new PhaseNews(status));
         }
@@ -308,21 +262,25 @@ internal sealed partial class SwitchLoop
         asks.Remove(ticket.Id, out var ask);
         SwitchReport report;
         if (recorder.Ticket == ticket.Id)
-            report = lastReport = recorder.Finish(ask!, outcome, answering) with { ReadAhead = ReadAhead?.Report };
+            report = lastReport = recorder.Finish(ask!, outcome, answering) with { ReadAhead = seat.ReadAhead?.Report };
         else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Withdrawn
             or SwitchOutcome.Stopping)
-            report = recorder.Trivial(outcome, ticket.Model, answering);
+            report = recorder.Trivial(outcome, ask!, answering);
         else
             report = lastReport!; // Queued behind the switch that has just ended, for the same model.
+        if (Beside is { } beside)
+            report = report with { PreviousModel = beside, ActiveModel = report.ActiveModel ?? beside };
         SwitchLog.Switched(logger, ticket.Model, outcome, report.ElapsedSeconds, report.Error);
         Feed.Publish(new ReportNews(report));
-        ask?.Complete(report);
+        if (ask is not null)
+            share.Answer(() => ask.Complete(report));
     }
 
     private ModelLease NewLease(RequestWaiter waiter) =>
         new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease, waiter)), abort.Token)
         {
             OnSilent = operations.Nudge,
+            Lane = seat.Number,
         };
 
     private void Arm(TimeSpan due)
@@ -338,7 +296,7 @@ internal sealed partial class SwitchLoop
         DeadlineKind.Drain => asks[state.Current!.Value.Id].DrainTimeout,
         DeadlineKind.Load => server.LoadTimeout,
         DeadlineKind.BackOff => BackOff(),
-        DeadlineKind.Stop => server.StopTimeout,
+        DeadlineKind.Stop => StopTimeout ?? server.StopTimeout,
     };
 
     private TimeSpan BackOff()

@@ -96,14 +96,14 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
     }
 
     /// <summary>A report for who asked for what needed no switch, or could not have one.</summary>
-    public SwitchReport Trivial(SwitchOutcome outcome, string target, string? activeModel)
+    public SwitchReport Trivial(SwitchOutcome outcome, SwitchAsk ask, string? activeModel)
     {
         var now = gpu.Read();
         var report = new SwitchReport
         {
             Outcome = outcome,
             PreviousModel = activeModel,
-            TargetModel = target,
+            TargetModel = ask.Ticket.Model,
             ActiveModel = activeModel,
             ElapsedSeconds = 0,
             GpuSettled = null,
@@ -111,16 +111,17 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
             Phases = [],
             PeakMb = null,
         };
-        return outcome == SwitchOutcome.AlreadyActive ? report : Explain(report, null, null);
+        return outcome == SwitchOutcome.AlreadyActive ? report : Explain(report, null, ask);
     }
 
-    private static SwitchReport Explain(SwitchReport report, LoadFailure? failure, SwitchAsk? ask) => report with
+    private static SwitchReport Explain(SwitchReport report, LoadFailure? failure, SwitchAsk ask) => report with
     {
         Reason = report.Outcome switch
         {
             SwitchOutcome.DrainTimedOut => "drain_timed_out",
             SwitchOutcome.TooManyQueued => "too_many_switches",
             SwitchOutcome.Withdrawn => "withdrawn",
+            SwitchOutcome.NoPlace => "does_not_fit",
             SwitchOutcome.Stopping => "stopping",
             SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
                 or SwitchOutcome.Switched or SwitchOutcome.AlreadyActive
@@ -128,10 +129,11 @@ internal sealed class SwitchRecorder(TimeProvider time, SwitchGpu gpu)
         },
         Error = report.Outcome switch
         {
-            SwitchOutcome.DrainTimedOut => DrainTimedOut(ask!),
+            SwitchOutcome.DrainTimedOut => DrainTimedOut(ask),
             SwitchOutcome.TooManyQueued => "Too many switches are waiting already.",
             SwitchOutcome.Withdrawn => "Nobody waits for this model any more.",
-            SwitchOutcome.Stopping => "hotmodel is stopping.",
+            SwitchOutcome.NoPlace => "There is no place for the model beside what is loaded.",
+            SwitchOutcome.Stopping => SwitchLoop.StoppingMessage,
             SwitchOutcome.LoadFailed or SwitchOutcome.RolledBack or SwitchOutcome.RollbackFailed
                 or SwitchOutcome.Switched or SwitchOutcome.AlreadyActive
                 => failure?.Error ?? "The model did not load.",

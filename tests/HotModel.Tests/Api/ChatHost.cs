@@ -90,8 +90,7 @@ internal sealed class ChatHost : IAsyncDisposable
         var asks = new RequestAsks(config, (_, _) => default);
         var chat = new ChatEndpoint(
             config, asks, new Conversations(host.Store, time), admissions, host.forwarder,
-            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), warm: null, prefill: null,
-            time);
+            new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), _ => null, time);
         var relay = new RelayEndpoint(config, asks, admissions,
             new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance), time);
         host.app = await ServeAsync(app =>

@@ -19,7 +19,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Equal(folder.File(".hotmodel/state.json"), config.Server.StatePath);
         Assert.Equal(folder.File(".hotmodel"), config.Server.StateDirectory);
         Assert.Null(config.Server.ActiveModel);
-        Assert.Equal("zero_overlap", config.Server.SwitchPolicy);
+        Assert.Equal((SwitchPolicy.ZeroOverlap, 1), (config.Server.SwitchPolicy, config.Server.ModelsMax));
         Assert.Equal(TimeSpan.FromSeconds(300), config.Server.DrainTimeout);
         Assert.Equal(TimeSpan.Zero, config.Server.GpuSettleTimeout);
         Assert.Null(config.Server.GpuSettleMemoryMb);
@@ -212,7 +212,8 @@ public sealed class ConfigLoaderTests : IDisposable
             "hotmodel.toml:5:1: unknown key \"prt\" in [server] (did you mean \"port\"?)",
             "hotmodel.toml:6:8: port: 99999 is not allowed; allowed is a whole number from 1 to 65535",
             "hotmodel.toml:7:8: host: the number 5 is not allowed here; allowed is a text that is not empty",
-            "hotmodel.toml:8:17: switch_policy: \"fast\" is not allowed; allowed is \"zero_overlap\"",
+            "hotmodel.toml:8:17: switch_policy: \"fast\" is not allowed; allowed is \"zero_overlap\" "
+                + "or \"make_before_break\" or \"auto\"",
             "hotmodel.toml:9:1: active_model: there is no section [models.q]",
             "hotmodel.toml:10:17: during_switch: \"Wait\" is not allowed; allowed is \"wait\" or \"reject\"",
             "hotmodel.toml:12:32: token_budget_chars_per_token: 0 is not allowed; allowed is a number from 0.1 to 100",

@@ -20,11 +20,11 @@ internal sealed class BackendScene : IAsyncDisposable
         Preset = Path.Combine(Folder, "models.ini");
         File.WriteAllText(Preset, preset.Length > 0 ? preset : TwoModels());
         LlamaLog = new ChildLog(Folder);
-        launcher = new Launcher(SelfHosting.Self, LlamaLog, Folder, NullLogger.Instance) { Kill = Kill };
+        launcher = new Launcher(SelfHosting.Self, LlamaLog, new ChildRecord(Folder), NullLogger.Instance) { Kill = Kill };
         var launch = LlamaServer.Launch(Preset, port, extra);
         Router = new RouterBackend(
-            () => Launch ?? (binary is null ? launch : launch with { Binary = binary }), launcher, LlamaLog, Folder,
-            OnLost, Time, NullLogger.Instance);
+            () => Launch ?? (binary is null ? launch : launch with { Binary = binary }), launcher, LlamaLog,
+            new PresetQuarantine(Folder), OnLost, Time, NullLogger.Instance);
         Process = new ProcessBackend(
             model =>
             [

@@ -18,7 +18,7 @@ public class ChildLogTests
         await log.DisposeAsync();
 
         Assert.Equal(["one", "two ä", "", "last"], log.Tail(10));
-        Assert.Equal("one\ntwo ä\n\nlast\n", File.ReadAllText(Path.Combine(folder.Path, ChildLog.FileName)));
+        Assert.Equal("one\ntwo ä\n\nlast\n", File.ReadAllText(Path.Combine(folder.Path, ChildLog.FileName(0))));
     }
 
     [Fact]

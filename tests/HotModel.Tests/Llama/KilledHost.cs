@@ -20,7 +20,7 @@ internal static class KilledHost
         var model = LlamaServer.Model(args[3]);
         var launcher = new Launcher(SelfHosting.Self, new ChildLog(null), null, NullLogger.Instance);
         var backend = new RouterBackend(
-            () => launch, launcher, new ChildLog(null), null, new List<ModelLost>().Add,
+            () => launch, launcher, new ChildLog(null), new PresetQuarantine(null), new List<ModelLost>().Add,
             TimeProvider.System, NullLogger.Instance);
         var load = backend.LoadAsync(model, 1, new List<LoadProgress>().Add, CancellationToken.None);
         if (args[^1] == "while-loading")

@@ -167,7 +167,7 @@ public class LauncherTests
     {
         using var folder = new TempFolder();
         await using var log = new ChildLog(null);
-        using var launcher = new Launcher(SelfHosting.Self, log, folder.Path, NullLogger.Instance);
+        using var launcher = new Launcher(SelfHosting.Self, log, new ChildRecord(folder.Path), NullLogger.Instance);
         var (child, _) = await launcher.StartAsync("sleep", ["300"], NoEnvironment);
         var during = File.ReadAllText(Path.Combine(folder.Path, "children"));
 

@@ -269,8 +269,8 @@ public class SwitchByNameTests
         s.Finish();
         s.Advance(TimeSpan.FromSeconds(7));
         s.Finish();
-        Assert.Equal((TimeSpan.FromSeconds(2), (TimeSpan?)TimeSpan.Zero), s.Loop.UsualTimes("a"));
-        Assert.Equal((null, (TimeSpan?)TimeSpan.FromSeconds(7)), s.Loop.UsualTimes("b"));
+        Assert.Equal((TimeSpan.FromSeconds(2), (TimeSpan?)TimeSpan.Zero), s.Lanes.UsualTimes("a"));
+        Assert.Equal((null, (TimeSpan?)TimeSpan.FromSeconds(7)), s.Lanes.UsualTimes("b"));
     }
 
     private static HotModelConfig With(string name, Func<ModelConfig, ModelConfig> change) => Config with

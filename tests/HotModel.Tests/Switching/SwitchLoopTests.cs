@@ -116,7 +116,7 @@ public class SwitchLoopTests
         var asked = s.Switch("b");
         var waiting = s.Arrive();
         s.Backend.Break();
-        await Assert.ThrowsAsync<InvalidOperationException>(s.Loop.RunAsync);
+        await Assert.ThrowsAsync<InvalidOperationException>(s.Lanes.RunAsync);
         Assert.Equal("stopping", (await asked).Reason);
         Assert.Equal(RefusalKind.Stopping, (await waiting.Entering).Refusal!.Kind);
     }
@@ -337,7 +337,7 @@ public class SwitchLoopTests
     {
         var s = Ready();
         var running = s.Arrive();
-        s.Do(s.Loop.Stop);
+        s.Do(s.Lanes.Stop);
         Assert.Equal(RefusalKind.Stopping, s.Arrive().Refusal!.Kind);
         Assert.False(running.Lease!.Aborted.IsCancellationRequested);
         s.Advance(Config.Server.StopTimeout);
@@ -360,7 +360,7 @@ public class SwitchLoopTests
             Assert.True(s.Loop.State.InFlight == s.Holding.Count(), $"seed {seed}: {s.Loop.State}");
             Assert.True(s.Backend.Violations.Count == 0, $"seed {seed}: {string.Join("; ", s.Backend.Violations)}");
         }
-        s.Do(s.Loop.Stop);
+        s.Do(s.Lanes.Stop);
         for (var i = 0; i < 100 && s.Loop.State.Phase != SwitchPhase.Stopped; i++)
         {
             foreach (var client in s.Holding.ToList())

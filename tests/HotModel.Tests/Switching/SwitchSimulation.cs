@@ -20,18 +20,16 @@ internal sealed class SwitchSimulation
     public SwitchSimulation(
         HotModelConfig config, string? activeModel, TargetReadAhead? readAhead = null, SwitchWarmth? warmth = null)
     {
-        Loop = new SwitchLoop(config, onLost => backend = new ScriptedBackend(onLost),
+        Lanes = new ModelLanes(config,
+            [new LaneSeat(0, onLost => backend = new ScriptedBackend(onLost), warmth ?? SwitchWarmth.None, readAhead)],
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
-            warmth ?? SwitchWarmth.None,
-            activeModel, Remembered.Add, time, NullLogger.Instance)
-        {
-            ReadAhead = readAhead,
-        };
+            _ => default, activeModel, Remembered.Add, time, NullLogger.Instance);
         Pump();
     }
 
-    public SwitchLoop Loop { get; }
+    public ModelLanes Lanes { get; }
+    public SwitchLoop Loop => Lanes.Active;
     public ScriptedBackend Backend => backend!;
     public List<string> Remembered { get; } = [];
     public IReadOnlyList<Client> Clients => clients;
@@ -44,7 +42,7 @@ internal sealed class SwitchSimulation
 
     public Client Arrive(RequestAsk? ask = null)
     {
-        var client = new Client(Loop, ask ?? RequestAsk.Active);
+        var client = new Client(Lanes, ask ?? RequestAsk.Active);
         clients.Add(client);
         Pump();
         return client;
@@ -52,7 +50,7 @@ internal sealed class SwitchSimulation
 
     public Task<SwitchReport> Switch(string model, bool force = false, TimeSpan? drainTimeout = null)
     {
-        var report = Loop.SwitchAsync(model, force, drainTimeout);
+        var report = Lanes.SwitchAsync(model, force, drainTimeout);
         switches.Add(report);
         Pump();
         return report;
@@ -71,7 +69,7 @@ internal sealed class SwitchSimulation
     /// <summary>Handles all that has come, and waits until every caller that was answered has noticed.</summary>
     private void Pump()
     {
-        while (Loop.HandlePending())
+        while (Lanes.HandlePending())
         {
         }
         var noticed = SpinWait.SpinUntil(
@@ -104,7 +102,7 @@ internal sealed class SwitchSimulation
     {
         private readonly CancellationTokenSource leaving = new();
 
-        public Client(SwitchLoop loop, RequestAsk ask) => Entering = loop.EnterAsync(ask, null, leaving.Token).AsTask();
+        public Client(ModelLanes lanes, RequestAsk ask) => Entering = lanes.EnterAsync(ask, null, leaving.Token).AsTask();
 
         public Task<Admission> Entering { get; }
         public bool Done { get; private set; }

@@ -85,7 +85,7 @@ public class TargetReadAheadTests
     {
         scene.Arrive();
         scene.Switch("b");
-        scene.Do(scene.Loop.Stop);
+        scene.Do(scene.Lanes.Stop);
         Assert.False(IsReading);
     }
 

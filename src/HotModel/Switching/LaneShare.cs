@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using HotModel.Llama;
+using HotModel.Scheduling;
+
+namespace HotModel.Switching;
+
+/// <summary>What is a lane's own, and stays when another model comes into it.</summary>
+/// <param name="Number">From 0; also of the leases that it gives out.</param>
+/// <param name="Backend">Makes a backend, given what it calls when a loaded model is lost.</param>
+/// <param name="Warmth">Saves and restores what slots hold.</param>
+/// <param name="ReadAhead">Null: nothing is read ahead.</param>
+internal sealed record LaneSeat(
+    int Number, Func<Action<ModelLost>, IBackend> Backend, SwitchWarmth Warmth, TargetReadAhead? ReadAhead);
+
+/// <summary>What all lanes have in common: one thread handles what reaches them, one input after another.</summary>
+/// <remarks>Only that thread is in here, where nothing else is said.</remarks>
+internal sealed class LaneShare(TimeProvider time)
+{
+    // Unbounded: every input is owed to a connection, a lease, a ticket or an operation, and each of those is bounded.
+    private readonly Channel<(SwitchLoop? Lane, LoopInput Input)> inputs =
+        Channel.CreateUnbounded<(SwitchLoop?, LoopInput)>(
+            new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = false });
+    private readonly List<Action> answers = [];
+    private readonly long origin = time.GetTimestamp();
+    private volatile ImmutableDictionary<string, ModelHistory> models = ImmutableDictionary<string, ModelHistory>.Empty;
+    private long requests;
+    private long tickets;
+
+    public TimeProvider Time => time;
+
+    /// <summary>The schedulers' clock. From any thread.</summary>
+    public TimeSpan Now => time.GetElapsedTime(origin);
+
+    /// <summary>To be read from any thread.</summary>
+    public ImmutableDictionary<string, ModelHistory> Models
+    {
+        get => models;
+        set => models = value;
+    }
+
+    public ChannelReader<(SwitchLoop? Lane, LoopInput Input)> Inputs => inputs.Reader;
+
+    /// <summary>From any thread. False: nothing is handled any more.</summary>
+    /// <param name="lane">Null: it is for all of them.</param>
+    /// <param name="input">What happened.</param>
+    public bool Post(SwitchLoop? lane, LoopInput input) => inputs.Writer.TryWrite((lane, input));
+
+    public void Close() => inputs.Writer.Complete();
+
+    public long NextRequest() => ++requests;
+
+    /// <summary>From any thread.</summary>
+    public long NextTicket() => Interlocked.Increment(ref tickets);
+
+    /// <summary>Puts an answer off until the state that it tells of can be seen by who gets it.</summary>
+    public void Answer(Action answer) => answers.Add(answer);
+
+    public void GiveAnswers()
+    {
+        foreach (var answer in answers)
+            answer();
+        answers.Clear();
+    }
+}

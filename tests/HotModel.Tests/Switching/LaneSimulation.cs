@@ -1,0 +1,119 @@
+using HotModel.Configuration;
+using HotModel.Gpu;
+using HotModel.Switching;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace HotModel.Tests.Switching;
+
+/// <summary>Several lanes on virtual time, each with a scripted backend; whether a model fits beside others says the test.</summary>
+internal sealed class LaneSimulation
+{
+    private static readonly GpuReading NoGpu = new(DateTimeOffset.UnixEpoch, null, null, []);
+
+    private readonly FakeTimeProvider time = new();
+    private readonly List<ScriptedBackend> backends = [];
+
+    /// <param name="config">Its policy is not zero_overlap.</param>
+    /// <param name="activeModel">Is loaded when this returns.</param>
+    public LaneSimulation(HotModelConfig config, string activeModel = "a")
+    {
+        var seats = Enumerable.Range(0, config.Server.ModelsMax + 1).Select(i => new LaneSeat(i, onLost =>
+        {
+            var backend = new ScriptedBackend(onLost);
+            backends.Add(backend);
+            return backend;
+        }, SwitchWarmth.None, null));
+        Lanes = new ModelLanes(config, [.. seats],
+            new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
+                () => new PeakSampler(() => NoGpu, time)),
+            model => Place(model), activeModel, Remembered.Add, time, NullLogger.Instance);
+        Pump();
+        Finish();
+    }
+
+    public static HotModelConfig Config(
+        SwitchPolicy policy = SwitchPolicy.MakeBeforeBreak, int modelsMax = 1, params string[] models)
+    {
+        var config = TestConfig.Create(models is [] ? ["a", "b", "c", "d"] : models);
+        return config with { Server = config.Server with { SwitchPolicy = policy, ModelsMax = modelsMax } };
+    }
+
+    public ModelLanes Lanes { get; }
+    public List<string> Remembered { get; } = [];
+    public Func<string, LanePlace> Place { get; set; } = _ => new LanePlace(true, null);
+    public IReadOnlyList<string> Loaded => Lanes.Picture.Loaded;
+    /// <summary>The backends that hold a model or are busy with one, and all others that were ever made.</summary>
+    public IReadOnlyList<ScriptedBackend> Backends => backends;
+    public int Loads { get; private set; }
+    public string? ActiveModel => Lanes.Status.ActiveModel;
+
+    public Client Arrive(string? model = null)
+    {
+        var client = new Client(Lanes, model is null ? RequestAsk.Active : new RequestAsk { Model = model });
+        Pump();
+        return client;
+    }
+
+    public Task<SwitchReport> Switch(string model, bool force = false, TimeSpan? drainTimeout = null)
+    {
+        var report = Lanes.SwitchAsync(model, force, drainTimeout);
+        Pump();
+        return report;
+    }
+
+    public void Do(Action action)
+    {
+        action();
+        Pump();
+    }
+
+    public void Advance(TimeSpan by) => Do(() => time.Advance(by));
+
+    /// <summary>All that goes on in backends ends, until nothing does.</summary>
+    public void Finish(bool succeed = true)
+    {
+        while (backends.Find(backend => backend.IsBusy) is { } busy)
+        {
+            Loads += busy.IsLoading ? 1 : 0;
+            Do(() => busy.Finish(succeed));
+        }
+    }
+
+    /// <summary>Handles what has come, also what the pool's threads bring.</summary>
+    public void Pump()
+    {
+        Assert.True(SpinWait.SpinUntil(() => !Lanes.HandlePending() && !Lanes.IsOwedAnInput, TimeSpan.FromSeconds(30)));
+        foreach (var backend in backends)
+            Assert.Empty(backend.Violations);
+    }
+
+    internal sealed class Client
+    {
+        private readonly CancellationTokenSource leaving = new();
+
+        public Client(ModelLanes lanes, RequestAsk ask) => Entering = lanes.EnterAsync(ask, null, leaving.Token).AsTask();
+
+        public Task<Admission> Entering { get; }
+        public ModelLease? Lease => Admission?.Lease;
+        public Refusal? Refusal => Admission?.Refusal;
+        public bool Waits => Admission is null;
+
+        private Admission? Admission
+        {
+            get
+            {
+                SpinWait.SpinUntil(() => Entering.IsCompleted, TimeSpan.FromMilliseconds(20));
+                return Entering.IsCompletedSuccessfully ? Entering.Result : null;
+            }
+        }
+
+        public void Leave() => leaving.Cancel();
+
+        public void Return()
+        {
+            Lease!.Answered = true;
+            Lease.Dispose();
+        }
+    }
+}
