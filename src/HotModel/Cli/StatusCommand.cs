@@ -50,6 +50,8 @@ internal static class StatusCommand
         output.WriteLine($"active    {state.ActiveModel ?? "none"} ({state.Phase})");
         if (state.GoalModel is not null && state.GoalModel != state.ActiveModel)
             output.WriteLine($"goal      {state.GoalModel}");
+        if (state.Loaded.Count > 1)
+            output.WriteLine($"loaded    {string.Join(", ", state.Loaded)}");
         output.WriteLine($"models    {string.Join(", ", state.Models)}");
         output.WriteLine($"requests  {state.InflightChats} running, {state.WaitingChats} waiting");
         var snapshots = state.Snapshots;

@@ -143,7 +143,9 @@ internal static class SwitchCommand
     {
         if (report.Error is null && report.Phases.Count == 0)
         {
-            output.WriteLine($"{report.ActiveModel} is active already.");
+            output.WriteLine(report.PreviousModel == report.ActiveModel
+                ? $"{report.ActiveModel} is active already."
+                : $"{report.PreviousModel} -> {report.ActiveModel}: was loaded already.");
             return;
         }
         output.WriteLine(report.Error is null

@@ -47,9 +47,18 @@ internal static class SwitchPlanCommand
             output.WriteLine($"{plan.Model} is active already.");
             return;
         }
+        if (plan.AlreadyLoaded)
+        {
+            output.WriteLine($"{plan.ActiveModel} -> {plan.Model}: is loaded already.");
+            return;
+        }
         output.WriteLine($"{plan.ActiveModel ?? "nothing"} -> {plan.Model}: "
             + (plan.Fits switch { true => "fits", false => "does not fit", null => "not known whether it fits" }));
-        output.WriteLine($"  unloads          {(plan.Unloads.Count > 0 ? string.Join(", ", plan.Unloads) : "nothing")}");
+        output.WriteLine(plan.Beside.Count > 0
+            ? $"  way              beside {string.Join(", ", plan.Beside)}: all in memory at once, no request waits"
+            : "  way              in the place of what leaves: never two in memory");
+        output.WriteLine($"  unloads          {(plan.Unloads.Count > 0 ? string.Join(", ", plan.Unloads) : "nothing")}"
+            + (plan is { Unloads.Count: > 0, Beside.Count: > 0 } ? ", when the other one answers" : ""));
         foreach (var device in plan.Devices)
         {
             output.WriteLine($"  {device.Name,-16} {Mb(device.FreeMb)} free + {Mb(device.FreedMb)} freed - "
