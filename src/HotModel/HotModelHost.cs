@@ -25,8 +25,8 @@ internal sealed class HotModelHost : IAsyncDisposable
     private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Files and sockets that are not for a client and its answer: 64 idle connections to the model at most, the
-    /// router's, the store, the log, and what starting a process needs.
+    /// Files and sockets that are not for a client and its answer: 64 idle connections to a model at most, its router's, the
+    /// store, the log, and what starting a process needs. So many for each model that may be loaded at once.
     /// </summary>
     private const int OwnFiles = 160;
     private const int ConnectionsLeast = 16;
@@ -69,9 +69,15 @@ internal sealed class HotModelHost : IAsyncDisposable
                 config, snapshots.Prepare, time, logs.CreateLogger("HotModel.Llama"))), time),
             new SwitchGpu(
                 Read,
-                (beforeLoad, beforeUnload, pids, cancel) => SettleWait.RunAsync(
-                    Read, new GpuSettling(beforeLoad, beforeUnload, pids, config.Server.GpuSettleMemoryMb),
-                    config.Server.GpuSettleTimeout, time, cancel),
+                (beforeLoad, beforeUnload, pids, cancel) =>
+                {
+                    // Beside other models all memory together says nothing of the one that leaves.
+                    var alone = lanes!.Picture.Loaded.Count == 0;
+                    return SettleWait.RunAsync(
+                        Read, new GpuSettling(alone ? beforeLoad : null, beforeUnload, pids,
+                            alone ? config.Server.GpuSettleMemoryMb : null),
+                        config.Server.GpuSettleTimeout, time, cancel);
+                },
                 () => new PeakSampler(Read, time))
             {
                 Measure = ledger.Note,
@@ -185,7 +191,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = config.Server.MaxBodyBytes;
-            kestrel.Limits.MaxConcurrentConnections = ConnectionsWithin(OpenFileLimit.Current);
+            kestrel.Limits.MaxConcurrentConnections = ConnectionsWithin(OpenFileLimit.Current, LanesOf(config));
             // Answers may be as slow as their reader: a person who reads along, a tool that thinks.
             kestrel.Limits.MinResponseDataRate = null;
             if (config.Server.Host is "localhost")
@@ -199,20 +205,23 @@ internal sealed class HotModelHost : IAsyncDisposable
     }
 
     /// <summary>Clients that come beyond it are closed at once, so that none can leave a switch without a socket.</summary>
-    private static long? ConnectionsWithin(int? openFiles) =>
-        openFiles is { } files ? Math.Max(ConnectionsLeast, (files - OwnFiles) / 2) : null;
+    private static long? ConnectionsWithin(int? openFiles, int lanes) =>
+        openFiles is { } files ? Math.Max(ConnectionsLeast, (files - (OwnFiles * lanes)) / 2) : null;
+
+    /// <summary>Where models are loaded beside each other, one more than may stay loaded.</summary>
+    private static int LanesOf(HotModelConfig config) =>
+        config.Server.SwitchPolicy == SwitchPolicy.ZeroOverlap ? 1 : config.Server.ModelsMax + 1;
 
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
 
-    /// <summary>One for each lane: where models are loaded beside each other, one lane more than may stay loaded.</summary>
+    /// <summary>One for each lane.</summary>
     private List<LaneWarmth> WarmthsOf(HotModelConfig config, NextPrompt next, SessionStore store, QuietTime quiet,
         Forwarder forwarder, TimeProvider time)
     {
-        var count = config.Server.SwitchPolicy == SwitchPolicy.ZeroOverlap ? 1 : config.Server.ModelsMax + 1;
         List<LaneWarmth> warmths = [];
-        while (warmths.Count < count)
+        while (warmths.Count < LanesOf(config))
         {
             var warm = new WarmReturn(snapshots, store, time, logs.CreateLogger<WarmReturn>());
             warmths.Add(new LaneWarmth(warm, new PrefillAhead(

@@ -17,13 +17,14 @@ internal static class LanePlan
     /// <summary>The lane in which a request waits or is answered.</summary>
     /// <param name="lanes">All.</param>
     /// <param name="model">That it names; null: the active one.</param>
-    public static int Route(IReadOnlyList<LaneView> lanes, string? model)
+    /// <param name="mayLoad">A model is loaded for it; else it is for one that is, or refused.</param>
+    public static int Route(IReadOnlyList<LaneView> lanes, string? model, bool mayLoad)
     {
-        if (model is null)
-            return Find(lanes, lane => lane.IsActive);
-        var own = Find(lanes, lane => !lane.IsLeaving && lane.Model == model);
+        var own = model is null ? -1 : Find(lanes, lane => !lane.IsLeaving && lane.Model == model);
         if (own >= 0)
             return own;
+        if (model is null || !mayLoad)
+            return Find(lanes, lane => lane.IsActive);
         // Those who wait for models in no lane stay together: who of them is next is one scheduler's decision.
         var line = Find(lanes, lane => !lane.IsLeaving && lane.HoldsLine);
         return line >= 0 ? line : Next(lanes);

@@ -61,6 +61,9 @@ internal sealed partial class ModelLanes
         NoteRoom();
         if (current is { Lane: not null })
             FollowLoad(current);
+        // What somebody asks for comes before what waits for a place on its own account.
+        if (current is { Lane: null, IsAsking: false, What.Ask: null } yields && asked.Count > 0)
+            End(yields);
         while (current is null && NextSwitch() is { } next)
         {
             current = new Current(next);
@@ -68,20 +71,31 @@ internal sealed partial class ModelLanes
         }
         if (current is { Lane: null, IsAsking: false })
             SeekPlace(current);
+        Trim(null, null);
         EndLanes();
         NoteRoom();
     }
 
     private LaneSwitch? NextSwitch()
     {
+        var isBusy = lanes.Exists(lane => lane.Loop.State is not { Current: null, Queued.IsEmpty: true });
         if (asked is [var first, ..])
         {
+            if (isBusy && !MayJoin(first.Ticket.Model))
+                return null;
             asked.RemoveAt(0);
             return new LaneSwitch(first.Ticket.Model, first, null);
         }
+        if (isBusy)
+            return null;
         var waiting = lanes.Select(lane => lane.Loop).Where(loop => loop.Schedule.Beside is not null).ToList();
         return waiting.Count == 0 ? null : new LaneSwitch(waiting[0].Schedule.Beside!, null, waiting[0]);
     }
+
+    /// <summary>A switch in the active lane's own place goes on, and its machine knows what to do with one more.</summary>
+    private bool MayJoin(string model) => active.Loop.State is { Current: { } own } state
+        && (active.Model == model
+            || (own.IsScheduled && state.Phase == SwitchPhase.Draining && LanePlan.Holding(Views(), model) < 0));
 
     private void Start(Current switching)
     {
@@ -102,13 +116,6 @@ internal sealed partial class ModelLanes
             active.Loop.Handle(new LoopInput.Asked(ask));
             current = null;
         }
-        else if (ask is not null && lanes.Find(l => l is { IsLeaving: false } && l.Model == ask.Ticket.Model) is { } comes)
-        {
-            // It was lost, and is on its way back.
-            switching.Lane = comes;
-            comes.Loop.Beside = active.Model;
-            comes.Loop.Handle(new LoopInput.Asked(ask));
-        }
         else if (ask is not null)
         {
             switching.Deadline = Timer(ask.DrainTimeout, new LoopInput.Overdue(ask));
@@ -120,7 +127,7 @@ internal sealed partial class ModelLanes
     {
         if (switching.What.From is { } from && from.Schedule.Beside != switching.Model)
         {
-            current = null;
+            End(switching);
             return;
         }
         if (FreeSeat() is null || lanes.Exists(lane => lane.IsLeaving))
@@ -150,6 +157,11 @@ internal sealed partial class ModelLanes
         if (current is not { Lane: null } switching || switching.What != placed.Switch)
             return;
         var (model, ask, from) = placed.Switch;
+        if (from is not null && from.Schedule.Beside != model)
+        {
+            End(switching);
+            return;
+        }
         if (placed.Place is { IsBeside: true, WhyNot: null })
         {
             Load(switching);
@@ -200,11 +212,9 @@ internal sealed partial class ModelLanes
         {
             // It did not load: the active model goes on, and has not noticed.
             lane.Loop.Beside = null;
-            lane.IsLeaving = lane.Loop.State.Goal is null;
             switching.What.From?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
-            if (lane.IsLeaving)
-                Rehouse(lane);
             End(switching);
+            Leave(lane, null);
         }
     }
 
@@ -217,14 +227,15 @@ internal sealed partial class ModelLanes
             Move(other, lane, switching.Model);
         from?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
         End(switching);
-        for (var first = from; ; first = null)
-        {
-            int? preferred = first is null ? null : lanes.FindIndex(one => one.Loop == first);
-            if (LanePlan.Leaver(Views(), ModelsMax, preferred is >= 0 ? preferred : null) is not { } leaver)
-                break;
-            Leave(lanes[leaver], switching.What.Ask);
-        }
+        Trim(from, switching.What.Ask);
         Feed.Publish(new PhaseNews(NewPicture().Status()));
+    }
+
+    private void Trim(SwitchLoop? preferred, SwitchAsk? cause)
+    {
+        var first = lanes.FindIndex(lane => lane.Loop == preferred);
+        while (LanePlan.Leaver(Views(), ModelsMax, first >= 0 ? first : null) is { } leaver)
+            Leave(lanes[leaver], cause);
     }
 
     private static void Move(Lane from, Lane to, string model)
@@ -237,6 +248,7 @@ internal sealed partial class ModelLanes
     {
         lane.IsLeaving = true;
         Rehouse(lane);
+        lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
         if (cause is { Ticket.Force: true })
             Timer(cause.DrainTimeout, new LoopInput.CutAsked(lane.Loop));
     }
@@ -245,7 +257,7 @@ internal sealed partial class ModelLanes
     private void Rehouse(Lane lane)
     {
         foreach (var (waiter, arrived) in lane.Loop.Release(_ => true))
-            lanes[LanePlan.Route(Views(), waiter.Ask.Model)].Loop.Adopt(waiter, arrived);
+            LaneOf(waiter).Loop.Adopt(waiter, arrived);
     }
 
     private void End(Current switching)
@@ -281,10 +293,11 @@ internal sealed partial class ModelLanes
     {
         foreach (var lane in lanes.ToArray())
         {
+            // Its model was unloaded because nobody used it, or was lost: only the active one is brought back.
+            if (lane != active && lane != current?.Lane && !lane.IsLeaving && !lane.IsReady
+                && lane.Loop.State is { Current: null, Queued.IsEmpty: true })
+                Leave(lane, null);
             var state = lane.Loop.State;
-            // A model that nobody used was unloaded, or one that was loaded beside others failed.
-            if (lane != active && !lane.IsReady && lane.Model is null)
-                lane.IsLeaving = true;
             if (!lane.IsLeaving || lane.IsEnding)
                 continue;
             switch (state.Phase)

@@ -184,7 +184,7 @@ internal sealed partial class ModelLanes
         switch (input)
         {
             case LoopInput.Arrived arrived:
-                lanes[LanePlan.Route(Views(), arrived.Waiter.Ask.Model)].Loop.Handle(arrived);
+                LaneOf(arrived.Waiter).Loop.Handle(arrived);
                 break;
             case LoopInput.Left left:
                 left.Waiter.Lane?.Handle(left);
@@ -220,6 +220,9 @@ internal sealed partial class ModelLanes
             lane.Loop.Handle(new LoopInput.StopAsked());
         }
     }
+
+    private Lane LaneOf(RequestWaiter waiter) => lanes[LanePlan.Route(Views(), waiter.Ask.Model,
+        config.Server.SwitchOnRequest == SwitchOnRequest.Switch && waiter.Ask.Intent != RequestIntent.Look)];
 
     private Lane Begin(LaneSeat seat, string? model)
     {

@@ -32,11 +32,18 @@ internal sealed partial class SwitchLoop
         }
         foreach (var (waiter, _) in released)
             Tell(new ScheduleEvent(ScheduleEventKind.RequestLeft) { Id = waiter.Id });
+        Settle();
         return released;
     }
 
     /// <summary>Takes one in that has waited elsewhere.</summary>
     public void Adopt(RequestWaiter waiter, TimeSpan arrived)
+    {
+        Enter(waiter, arrived);
+        Settle();
+    }
+
+    private void Enter(RequestWaiter waiter, TimeSpan arrived)
     {
         waiter.Lane = this;
         waiters.Add(waiter.Id, waiter);
@@ -63,7 +70,7 @@ internal sealed partial class SwitchLoop
     public void Hear(ScheduleEvent happened)
     {
         Tell(happened);
-        Reconcile();
+        Settle();
     }
 
     private static ScheduleRules RulesOf(HotModelConfig config) => new()
@@ -84,7 +91,7 @@ internal sealed partial class SwitchLoop
     private void Arrive(RequestWaiter waiter)
     {
         waiter.Id = share.NextRequest();
-        Adopt(waiter, Now);
+        Enter(waiter, Now);
         if (waiters.ContainsKey(waiter.Id))
             waiter.OnQueued?.Invoke(waiter);
     }

@@ -106,7 +106,7 @@ internal sealed partial class SwitchLoop
     public void Unload()
     {
         Apply(new SwitchEvent(SwitchEventKind.UnloadRequested));
-        Reconcile();
+        Settle();
     }
 
     private void Post(LoopInput input) => share.Post(this, input);
@@ -114,6 +114,11 @@ internal sealed partial class SwitchLoop
     public void Handle(LoopInput input)
     {
         Take(input);
+        Settle();
+    }
+
+    private void Settle()
+    {
         Reconcile();
         if (status.InflightChats != state.InFlight || status.WaitingChats != waiters.Count)
             status = NewStatus();

@@ -12,23 +12,23 @@ public sealed class LanePlanTests
     public void Request_goes_to_the_lane_of_its_model_and_one_without_a_name_to_the_active_one()
     {
         LaneView[] lanes = [Lane("a", 1), Lane("b", 2, active: true)];
-        Assert.Equal(0, LanePlan.Route(lanes, "a"));
-        Assert.Equal(1, LanePlan.Route(lanes, "b"));
-        Assert.Equal(1, LanePlan.Route(lanes, null));
+        Assert.Equal(0, LanePlan.Route(lanes, "a", mayLoad: true));
+        Assert.Equal(1, LanePlan.Route(lanes, "b", mayLoad: true));
+        Assert.Equal(1, LanePlan.Route(lanes, null, mayLoad: true));
     }
 
     [Fact]
     public void Request_for_a_model_that_is_being_loaded_waits_in_that_lane()
     {
         LaneView[] lanes = [Lane("a", 1, active: true), Lane("b", 0) with { IsReady = false }];
-        Assert.Equal(1, LanePlan.Route(lanes, "b"));
+        Assert.Equal(1, LanePlan.Route(lanes, "b", mayLoad: true));
     }
 
     [Fact]
     public void Lane_that_leaves_gets_no_requests()
     {
         LaneView[] lanes = [Lane("a", 1) with { IsLeaving = true }, Lane("b", 2, active: true)];
-        Assert.Equal(1, LanePlan.Route(lanes, "a"));
+        Assert.Equal(1, LanePlan.Route(lanes, "a", mayLoad: true));
         Assert.Equal(0, LanePlan.Holding(lanes, "a"));
     }
 
@@ -36,9 +36,10 @@ public sealed class LanePlanTests
     public void Request_for_another_model_waits_where_others_do_else_at_the_least_recently_used()
     {
         LaneView[] lanes = [Lane("a", 5, active: true), Lane("b", 3), Lane("c", 4)];
-        Assert.Equal(1, LanePlan.Route(lanes, "d"));
+        Assert.Equal(1, LanePlan.Route(lanes, "d", mayLoad: true));
+        Assert.Equal(0, LanePlan.Route(lanes, "d", mayLoad: false));
         lanes[2] = lanes[2] with { HoldsLine = true };
-        Assert.Equal(2, LanePlan.Route(lanes, "d"));
+        Assert.Equal(2, LanePlan.Route(lanes, "d", mayLoad: true));
     }
 
     [Fact]
@@ -53,7 +54,7 @@ public sealed class LanePlanTests
     public void Active_lane_without_a_model_is_the_place_for_one()
     {
         LaneView[] lanes = [Lane(null, 5, active: true), Lane("b", 3)];
-        Assert.Equal(0, LanePlan.Route(lanes, "d"));
+        Assert.Equal(0, LanePlan.Route(lanes, "d", mayLoad: true));
     }
 
     [Fact]

@@ -13,6 +13,7 @@ internal sealed class LaneSimulation
 
     private readonly FakeTimeProvider time = new();
     private readonly List<ScriptedBackend> backends = [];
+    private readonly List<Client> clients = [];
 
     /// <param name="config">Its policy is not zero_overlap.</param>
     /// <param name="activeModel">Is loaded when this returns.</param>
@@ -51,6 +52,7 @@ internal sealed class LaneSimulation
     public Client Arrive(string? model = null)
     {
         var client = new Client(Lanes, model is null ? RequestAsk.Active : new RequestAsk { Model = model });
+        clients.Add(client);
         Pump();
         return client;
     }
@@ -80,10 +82,20 @@ internal sealed class LaneSimulation
         }
     }
 
+    public void FinishOne(bool succeed)
+    {
+        if (backends.Find(backend => backend.IsBusy) is { } busy)
+            Do(() => busy.Finish(succeed));
+    }
+
     /// <summary>Handles what has come, also what the pool's threads bring.</summary>
     public void Pump()
     {
-        Assert.True(SpinWait.SpinUntil(() => !Lanes.HandlePending() && !Lanes.IsOwedAnInput, TimeSpan.FromSeconds(30)));
+        Assert.True(
+            SpinWait.SpinUntil(() => !Lanes.HandlePending() && !Lanes.IsOwedAnInput
+                && clients.Count(client => !client.IsAnswered) == Lanes.Status.WaitingChats, TimeSpan.FromSeconds(10)),
+            $"somebody was never answered: {Lanes.Status} {string.Join(' ', Lanes.Loops.Select(loop => (loop.State, loop.Schedule)))}");
+        clients.RemoveAll(client => client.IsAnswered);
         foreach (var backend in backends)
             Assert.Empty(backend.Violations);
     }
@@ -99,16 +111,22 @@ internal sealed class LaneSimulation
         public Refusal? Refusal => Admission?.Refusal;
         public bool Waits => Admission is null;
 
-        private Admission? Admission
+        private Admission? Admission => Entering.IsCompletedSuccessfully ? Entering.Result : null;
+
+        public bool IsAnswered => Entering.IsCompleted;
+
+        /// <summary>Whatever its state is.</summary>
+        public void EndOrLeave()
         {
-            get
-            {
-                SpinWait.SpinUntil(() => Entering.IsCompleted, TimeSpan.FromMilliseconds(20));
-                return Entering.IsCompletedSuccessfully ? Entering.Result : null;
-            }
+            leaving.Cancel();
+            EndIfLet();
         }
 
-        public void Leave() => leaving.Cancel();
+        public void EndIfLet()
+        {
+            if (Entering.IsCompletedSuccessfully)
+                Entering.Result.Lease?.Dispose();
+        }
 
         public void Return()
         {
