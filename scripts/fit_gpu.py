@@ -23,12 +23,12 @@ PROMPT_TOKENS = 4096
 class HotModel:
     """One hotmodel with a state directory of its own."""
 
-    def __init__(self, options, name, models):
+    def __init__(self, options, name, models, server="", router=""):
         self.folder = os.path.join(options.folder, name)
         os.makedirs(self.folder)
         self.port = free_port()
-        lines = [f"[server]\nport = {self.port}\nstate_path = \"state/state.json\"\ngpu_settle_timeout_seconds = 20",
-                 "[snapshots]\nenabled = false", f"[llama]\nbinary = \"{options.server}\"", "[router]\nport = 0"]
+        lines = [f"[server]\nport = {self.port}\nstate_path = \"state/state.json\"\ngpu_settle_timeout_seconds = 20\n{server}",
+                 "[snapshots]\nenabled = false", f"[llama]\nbinary = \"{options.server}\"", f"[router]\nport = 0\n{router}"]
         for model, (path, context) in models.items():
             lines.append(f"[models.{model}]\npath = \"{path}\"\nctx_size = {context}\ngpu_layers = {options.gpu_layers}")
         config = os.path.join(self.folder, "hotmodel.toml")
