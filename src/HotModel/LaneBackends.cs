@@ -3,7 +3,7 @@ using HotModel.Llama;
 
 namespace HotModel;
 
-/// <summary>Makes the backends: each lane has its own log, guard and router, so that no two fight over a file or a port.</summary>
+/// <summary>Makes the backends: each lane has its own log, guard and router, so that no two fight over a file or port.</summary>
 /// <param name="config">What is started.</param>
 /// <param name="prepare">Called before each start.</param>
 /// <param name="time">The clock.</param>

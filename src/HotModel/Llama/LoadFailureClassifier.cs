@@ -200,7 +200,7 @@ internal static class LoadFailureClassifier
         // ended it, its own or somebody's, the router does not tell.
         return new(LoadFailureReason.Killed,
             $"{process} ended unexpectedly: a crash, or killed from outside, perhaps by the kernel for lack of memory; "
-            + $"see {ChildLog.FileName}.");
+            + $"see {ChildLog.FileName(lane: 0)}.");
     }
 
     private static string? Complaint(IReadOnlyList<string> lines, LoadExit exit)
