@@ -29,6 +29,12 @@ internal sealed class LaneShare(TimeProvider time)
 
     public TimeProvider Time => time;
 
+    /// <summary>
+    /// Given a lane and the model that it is about to load, the end of another lane that still ends with that model: in
+    /// process mode both would need the same port.
+    /// </summary>
+    public Func<SwitchLoop, string, Task> Gone { get; set; } = (_, _) => Task.CompletedTask;
+
     /// <summary>The schedulers' clock. From any thread.</summary>
     public TimeSpan Now => time.GetElapsedTime(origin);
 

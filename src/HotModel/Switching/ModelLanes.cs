@@ -21,6 +21,7 @@ internal sealed partial class ModelLanes
         public SwitchLoop Loop { get; } = loop;
         public bool IsLeaving { get; set; }
         public bool IsEnding { get; set; }
+        public TaskCompletionSource Gone { get; } = new();
         public string? Model => Loop.State is var now && now.Goal is { } goal ? goal : now.Instance != 0 ? now.Active : null;
         public bool IsReady => Loop.State.Phase == SwitchPhase.Ready;
     }
@@ -49,7 +50,12 @@ internal sealed partial class ModelLanes
     public ModelLanes(HotModelConfig config, IReadOnlyList<LaneSeat> seats, SwitchGpu gpu, Func<string, LanePlace> place,
         string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
     {
-        share = new LaneShare(time);
+        share = new LaneShare(time)
+        {
+            Gone = (loop, model) =>
+                lanes.Find(lane => lane.Loop != loop && lane.IsLeaving && lane.Loop.State.Active == model)?.Gone.Task
+                    ?? Task.CompletedTask,
+        };
         this.config = config;
         this.seats = seats;
         this.gpu = gpu;
@@ -174,7 +180,10 @@ internal sealed partial class ModelLanes
     private void Handle(Lane lane, LoopInput input)
     {
         if (input is LoopInput.LaneEnded)
+        {
             lanes.Remove(lane);
+            lane.Gone.SetResult();
+        }
         else
             lane.Loop.Handle(input);
     }

@@ -246,7 +246,7 @@ internal sealed partial class SwitchLoop
                 operations.Settle(state.Generation);
                 break;
             case SwitchEffectKind.StartLoad:
-                operations.Load(state.Generation, effect.Model!);
+                operations.Load(state.Generation, effect.Model!, share.Gone(this, effect.Model!));
                 break;
             case SwitchEffectKind.StopBackend:
                 operations.Stop(state.Generation);

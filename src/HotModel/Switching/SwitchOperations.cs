@@ -74,8 +74,9 @@ internal sealed class SwitchOperations(
         return new LoopInput.Settled(generation, result.Settled, result.Last);
     });
 
-    public void Load(long generation, string model) => Run(async token =>
+    public void Load(long generation, string model, Task gone) => Run(async token =>
     {
+        await gone.WaitAsync(token);
         beforeLoad = gpu.Read();
         var result = await backend.LoadAsync(models[model], generation,
             progress => feed.Publish(new ProgressNews(model, progress.Stage, progress.Fraction)), token);
