@@ -105,7 +105,6 @@ internal sealed partial class ModelLanes
         if (holding >= 0)
         {
             var lane = lanes[holding];
-            lane.IsLeaving = false;
             Activate(switching, lane);
             if (ask is not null)
                 lane.Loop.Handle(new LoopInput.Asked(ask));
@@ -130,10 +129,30 @@ internal sealed partial class ModelLanes
             End(switching);
             return;
         }
-        if (FreeSeat() is null || lanes.Exists(lane => lane.IsLeaving))
+        if (IsThereMeanwhile(switching) || FreeSeat() is null || lanes.Exists(lane => lane.IsLeaving))
             return;
         switching.IsAsking = true;
         _ = AskForPlaceAsync(switching.What);
+    }
+
+    /// <summary>
+    /// The model was brought back in its own lane, or is being so: a switch waits for that, and who else waits does it there.
+    /// </summary>
+    private bool IsThereMeanwhile(Current switching)
+    {
+        if (lanes.Find(lane => lane.Model == switching.Model) is not { } there)
+            return false;
+        if (there.IsReady)
+        {
+            Start(switching);
+        }
+        else if (switching.What.From is { } from && !there.IsLeaving)
+        {
+            Move(lanes.Find(lane => lane.Loop == from)!, there, switching.Model);
+            from.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+            End(switching);
+        }
+        return true;
     }
 
     private LaneSeat? FreeSeat() => seats.FirstOrDefault(seat => !lanes.Exists(lane => lane.Loop.Seat == seat.Number));
@@ -162,6 +181,9 @@ internal sealed partial class ModelLanes
             End(switching);
             return;
         }
+        switching.IsAsking = false;
+        if (IsThereMeanwhile(switching))
+            return;
         if (placed.Place is { IsBeside: true, WhyNot: null })
         {
             Load(switching);
@@ -221,6 +243,7 @@ internal sealed partial class ModelLanes
     private void Activate(Current switching, Lane lane)
     {
         lane.Loop.Beside = lane == active ? null : active.Model;
+        lane.IsLeaving = false;
         active = lane;
         var from = switching.What.From;
         foreach (var other in lanes.Where(one => one != lane).ToArray())
@@ -296,6 +319,11 @@ internal sealed partial class ModelLanes
             // Its model was unloaded because nobody used it, or was lost: only the active one is brought back.
             if (lane != active && lane != current?.Lane && !lane.IsLeaving && !lane.IsReady
                 && lane.Loop.State is { Current: null, Queued.IsEmpty: true })
+                Leave(lane, null);
+            // A failed switch has brought back what had come elsewhere meanwhile.
+            if (lane is { IsReady: true, IsLeaving: false } && lane != active && lane != current?.Lane
+                && lanes.Exists(other => other != lane && other is { IsReady: true, IsLeaving: false }
+                    && other.Model == lane.Model))
                 Leave(lane, null);
             var state = lane.Loop.State;
             if (!lane.IsLeaving || lane.IsEnding)
