@@ -24,9 +24,9 @@ internal sealed record ScheduleRules
     public TimeSpan MostResidency { get; init; } = TimeSpan.FromSeconds(30);
     /// <summary>
     /// A model that others wait for is used for this many times as long as leaving it takes, its last answers included; so
-    /// switching takes a tenth of the time at most.
+    /// switching takes a twentieth of the time at most.
     /// </summary>
-    public double TurnFactor { get; init; } = 10;
+    public double TurnFactor { get; init; } = 20;
     /// <summary>A background request that may not have a switch now waits; false: it is refused.</summary>
     public bool BackgroundWaits { get; init; } = true;
     /// <summary>A model that did not load is not tried again before this; doubled by each further failure.</summary>

@@ -85,16 +85,16 @@ public class RequestSchedulerTests
     }
 
     [Fact]
-    public void Model_in_use_has_a_turn_of_ten_times_what_leaving_it_takes()
+    public void Model_in_use_has_a_turn_of_twenty_times_what_leaving_it_takes()
     {
         // Of 5 s answers, and 10 s for a switch: without a bound that comes sooner.
         var s = Loaded(rules: Rules with { MaxWait = Seconds(1000) });
-        KeepBusy(s, "a", until: 200);
+        KeepBusy(s, "a", until: 400);
         Pass(s, 1);
         var other = Ask(s, "b");
         s.Run();
-        // The last one of the turn begins at 148 s.
-        Waited(10 * (5 + 1 + 9) - 1 + 3 + 10, other);
+        // The last one of the turn begins at 298 s.
+        Waited(20 * (5 + 1 + 9) - 1 + 3 + 10, other);
     }
 
     [Fact]
