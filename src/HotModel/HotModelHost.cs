@@ -263,6 +263,8 @@ internal sealed class HotModelHost : IAsyncDisposable
             Others = [.. others.Where(lane => lane.Loop.Status.Phase == "ready").Select(lane => lane.Loop.Status.ActiveModel!)],
             OthersMove = others.Exists(lane => lane.Loop.Status.Phase != "ready"),
             Leaves = picture.Leaves,
+            Yields = picture.Yields is { BackendPids: var pids, Status: { Phase: "ready", ActiveModel: { } model } }
+                ? (model, pids) : null,
         };
     }
 

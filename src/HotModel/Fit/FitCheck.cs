@@ -19,6 +19,8 @@ internal sealed record LoadedNow(string? Model, bool IsMoving, string? Goal, IRe
     public bool OthersMove { get; init; }
     /// <summary>The model that makes room once another one has come beside it; null: none has to.</summary>
     public string? Leaves { get; init; }
+    /// <summary>The model that leaves for a request where nothing fits beside; null: the same one as for a switch.</summary>
+    public (string Model, IReadOnlyList<int> Pids)? Yields { get; init; }
 }
 
 /// <summary>What a check reads of the world.</summary>
@@ -54,13 +56,15 @@ internal sealed class FitCheck(
     {
         var now = time.GetTimestamp();
         if (!recent.TryGetValue(model, out var last) || last.Verdict.IsFaulted || time.GetElapsedTime(last.At, now) >= Fresh)
-            recent[model] = last = (now, Task.Run(() => Judge(model), CancellationToken.None));
+            recent[model] = last = (now, Task.Run(() => Judge(model, isRequest: true), CancellationToken.None));
         return last.Verdict.WaitAsync(cancel);
     }
 
     /// <summary>As things are now.</summary>
     /// <param name="model">A configured name.</param>
-    public FitVerdict Judge(string model)
+    public FitVerdict Judge(string model) => Judge(model, isRequest: false);
+
+    private FitVerdict Judge(string model, bool isRequest)
     {
         var loaded = senses.Loaded();
         var fact = facts.Of(config.Models[model]);
@@ -70,8 +74,11 @@ internal sealed class FitCheck(
         if (policy == SwitchPolicy.ZeroOverlap || loaded.IsMoving || loaded.Model is null)
             return Judge(model, fact, loaded, isBeside: false);
         var beside = Judge(model, fact, loaded, isBeside: true);
-        return policy == SwitchPolicy.MakeBeforeBreak || beside.IsProven ? beside
-            : Judge(model, fact, loaded, isBeside: false);
+        if (policy == SwitchPolicy.MakeBeforeBreak || beside.IsProven)
+            return beside;
+        // Another lane may be the one that makes room: what its model holds is what comes back.
+        var leaving = isRequest && loaded.Yields is var (name, pids) ? loaded with { Model = name, Pids = pids } : loaded;
+        return Judge(model, fact, leaving, isBeside: false);
     }
 
     private static bool IsLoaded(string model, LoadedNow loaded) =>

@@ -25,7 +25,13 @@ internal static class LanePlan
             return own;
         if (model is null || !mayLoad)
             return Find(lanes, lane => lane.IsActive);
-        // Those who wait for models in no lane stay together: who of them is next is one scheduler's decision.
+        return Yielding(lanes);
+    }
+
+    /// <summary>The lane whose model makes room for those that are in no lane.</summary>
+    public static int Yielding(IReadOnlyList<LaneView> lanes)
+    {
+        // Who waits for one stays together: who of them is next is one scheduler's decision.
         var line = Find(lanes, lane => !lane.IsLeaving && lane.HoldsLine);
         return line >= 0 ? line : Next(lanes);
     }

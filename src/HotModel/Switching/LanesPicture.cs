@@ -11,7 +11,8 @@ internal sealed record LanePicture(SwitchLoop Loop, bool IsActive, bool IsLeavin
 /// <param name="Lanes">The active one first.</param>
 /// <param name="Wanted">The model that waits for a place; null: none does.</param>
 /// <param name="Leaves">The model that would make room for one that comes beside; null: none has to.</param>
-internal sealed record LanesPicture(IReadOnlyList<LanePicture> Lanes, string? Wanted, string? Leaves)
+/// <param name="Yields">The lane whose model leaves for a request where nothing fits beside.</param>
+internal sealed record LanesPicture(IReadOnlyList<LanePicture> Lanes, string? Wanted, string? Leaves, SwitchLoop Yields)
 {
     public LanePicture Active => Lanes[0];
 

@@ -252,18 +252,16 @@ internal sealed partial class ModelLanes
             schedule.InFlight > 0 ? share.Now : schedule.IdleSince);
     })];
 
-    private LanesPicture NewPicture() => new(
-        [.. lanes.OrderByDescending(lane => lane == active).Select(lane =>
-            new LanePicture(lane.Loop, lane == active, lane.IsLeaving, lane == current?.Lane))],
-        current is { Lane: null, Model: var waiting } ? waiting : null,
-        Leaves());
-
-    /// <summary>The model that would make room for one that comes; null: none has to.</summary>
-    private string? Leaves()
+    private LanesPicture NewPicture()
     {
-        var views = Views();
-        return seats.Count > 1 && views.Count(lane => lane is { IsReady: true, IsLeaving: false }) >= ModelsMax
-            ? views[LanePlan.Next(views)].Model : null;
+        var views = seats.Count > 1 ? Views() : [];
+        var isFull = seats.Count > 1 && views.Count(lane => lane is { IsReady: true, IsLeaving: false }) >= ModelsMax;
+        return new LanesPicture(
+            [.. lanes.OrderByDescending(lane => lane == active).Select(lane =>
+                new LanePicture(lane.Loop, lane == active, lane.IsLeaving, lane == current?.Lane))],
+            current is { Lane: null, Model: var waiting } ? waiting : null,
+            isFull ? views[LanePlan.Next(views)].Model : null,
+            seats.Count > 1 ? lanes[LanePlan.Yielding(views)].Loop : active.Loop);
     }
 
     private void Hear(Lane lane, SwitchNews news)

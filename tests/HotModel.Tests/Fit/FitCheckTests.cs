@@ -18,7 +18,7 @@ public sealed class FitCheckTests : IDisposable
 
     private readonly StateFolder folder = new();
     private readonly SessionStore store;
-    private readonly HotModelConfig config;
+    private HotModelConfig config;
     private readonly ModelFacts facts;
     private readonly FootprintLedger ledger;
     private readonly FitCheck check;
@@ -216,6 +216,29 @@ public sealed class FitCheckTests : IDisposable
 
         Assert.False(verdict.Fits);
         Assert.Contains("CPU has 257 MiB free", verdict.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Request_is_judged_by_the_model_that_makes_room_for_it_and_a_switch_by_the_active_one()
+    {
+        config = config with
+        {
+            Server = config.Server with { SwitchPolicy = SwitchPolicy.Auto },
+            Models = new Dictionary<string, ModelConfig>(config.Models) { ["c"] = config.Models["a"] with { Name = "c" } },
+        };
+        const int otherPid = 101;
+        var three = Check(config, false);
+        Load("b", 700);
+        loaded = new LoadedNow("a", false, null, [OurPid]) { Others = ["c"], Yields = ("c", [otherPid]) };
+
+        reading = Gpu(1000, freeMb: 100, new GpuProcess(0, OurPid, 100), new GpuProcess(0, otherPid, 900));
+        Assert.True((await three.JudgeAsync("b", default)).Fits);
+        Assert.False(three.Judge("b").Fits);
+
+        reading = Gpu(1000, freeMb: 100, new GpuProcess(0, OurPid, 900), new GpuProcess(0, otherPid, 100));
+        folder.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.False((await three.JudgeAsync("b", default)).Fits);
+        Assert.True(three.Judge("b").Fits);
     }
 
     [Fact]
