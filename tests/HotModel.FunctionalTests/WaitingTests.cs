@@ -169,7 +169,9 @@ public sealed partial class WaitingTests
             // All but the first wait for the first one's turn.
             await HeadAsync(clients[i], request);
         }
-        Assert.Equal(1, (int?)(await waiting.HotModel.StateAsync())["waiting_chats"]);
+        var state = await waiting.HotModel.StateAsync();
+        Assert.Equal(1, (int?)state["waiting_chats"]);
+        Assert.Equal(1, (int?)Assert.Single(state["waiting_by_model"]!.AsObject()).Value);
 
         foreach (var (i, client) in clients.Index())
         {

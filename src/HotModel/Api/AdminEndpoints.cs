@@ -66,6 +66,7 @@ internal sealed class AdminEndpoints(
             Phase = status.Phase,
             GoalModel = status.GoalModel,
             WaitingChats = status.WaitingChats,
+            WaitingByModel = picture.WaitingByModel(),
             LastError = status.LastError,
             Requests = new RequestCounts(
                 metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures, metrics.RelayedBytes),

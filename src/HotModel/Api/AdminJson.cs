@@ -45,6 +45,8 @@ internal sealed record AdminState
     public required string Phase { get; init; }
     public required string? GoalModel { get; init; }
     public required int WaitingChats { get; init; }
+    /// <summary>By the model that they wait for; who names none waits for the active one.</summary>
+    public required IReadOnlyDictionary<string, int> WaitingByModel { get; init; }
     public required string? LastError { get; init; }
     public required RequestCounts Requests { get; init; }
     /// <summary>Null where read_ahead is off.</summary>

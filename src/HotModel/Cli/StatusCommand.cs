@@ -53,7 +53,9 @@ internal static class StatusCommand
         if (state.Loaded.Count > 1)
             output.WriteLine($"loaded    {string.Join(", ", state.Loaded)}");
         output.WriteLine($"models    {string.Join(", ", state.Models)}");
-        output.WriteLine($"requests  {state.InflightChats} running, {state.WaitingChats} waiting");
+        var waiting = state.WaitingByModel.Count == 0 ? ""
+            : $" ({string.Join(", ", state.WaitingByModel.Select(one => $"{one.Value} for {one.Key}"))})";
+        output.WriteLine($"requests  {state.InflightChats} running, {state.WaitingChats} waiting{waiting}");
         var snapshots = state.Snapshots;
         if (snapshots.Count > 0 || snapshots.Restored > 0)
         {

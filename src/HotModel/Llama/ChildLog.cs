@@ -23,11 +23,17 @@ internal sealed class ChildLog : IAsyncDisposable
 
     /// <param name="directory">Where the file goes; null keeps lines in memory only.</param>
     /// <param name="lane">Servers that run at once write to a file each.</param>
-    public ChildLog(string? directory, int lane = 0) =>
-        writer = directory is null ? DrainAsync() : WriteAsync(Path.Combine(directory, FileName(lane)));
+    public ChildLog(string? directory, int lane = 0)
+    {
+        Name = FileName(lane);
+        writer = directory is null ? DrainAsync() : WriteAsync(Path.Combine(directory, Name));
+    }
 
     public static string FileName(int lane) => lane == 0
         ? "llama-server.log" : string.Create(CultureInfo.InvariantCulture, $"llama-server-{lane + 1}.log");
+
+    /// <summary>Of the file.</summary>
+    public string Name { get; }
 
     public LogRing Ring { get; } = new();
 

@@ -7,10 +7,11 @@ namespace HotModel.Llama;
 /// <param name="WasLoaded">The model had been answering: its log may hold complaints that have nothing to do with its
 /// end.</param>
 /// <param name="IsRouter">The router itself ended, and the model with it.</param>
-internal readonly record struct LoadExit(int? ExitCode, bool WasLoaded = false, bool IsRouter = false)
+/// <param name="LogName">The file in which more may stand; null: none.</param>
+internal readonly record struct LoadExit(int? ExitCode, bool WasLoaded = false, bool IsRouter = false, string? LogName = null)
 {
     /// <summary>llama-server's router says "exit code 1" of every child that died, whatever killed it.</summary>
-    public static LoadExit OfRouterChild(bool wasLoaded) => new(null, wasLoaded);
+    public static LoadExit OfRouterChild(bool wasLoaded, string logName) => new(null, wasLoaded, LogName: logName);
 
     public int? Signal => ExitCode is > 128 and < 128 + 65 ? ExitCode - 128 : null;
 }
@@ -199,8 +200,8 @@ internal static class LoadFailureClassifier
         // A router's child that ends without a word did not leave by itself: llama-server always says why. Which signal
         // ended it, its own or somebody's, the router does not tell.
         return new(LoadFailureReason.Killed,
-            $"{process} ended unexpectedly: a crash, or killed from outside, perhaps by the kernel for lack of memory; "
-            + $"see {ChildLog.FileName(lane: 0)}.");
+            $"{process} ended unexpectedly: a crash, or killed from outside, perhaps by the kernel for lack of memory"
+            + (exit.LogName is { } log ? $"; see {log}." : "."));
     }
 
     private static string? Complaint(IReadOnlyList<string> lines, LoadExit exit)

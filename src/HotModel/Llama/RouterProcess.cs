@@ -158,7 +158,7 @@ internal sealed class RouterProcess : IAsyncDisposable
         var epitaph = $"instance name={routerId} exited";
         await log.Ring.WaitForAsync(mark, line => line.Contains(epitaph, StringComparison.Ordinal), LastWords, time);
         var lines = LinesOf(routerId, log.Ring.Since(mark));
-        return LoadFailureClassifier.Classify(lines, LoadExit.OfRouterChild(wasLoaded), model, path);
+        return LoadFailureClassifier.Classify(lines, LoadExit.OfRouterChild(wasLoaded, log.Name), model, path);
     }
 
     /// <summary>What the log says about the end of the router itself.</summary>

@@ -27,6 +27,18 @@ internal sealed record LanesPicture(IReadOnlyList<LanePicture> Lanes, string? Wa
     public bool Answers(string model) => Lanes.Any(lane =>
         !lane.IsLeaving && lane.Loop.Status is { Phase: "ready" } status && status.ActiveModel == model);
 
+    /// <summary>How many requests wait for each model; who names none waits for the active one.</summary>
+    public SortedDictionary<string, int> WaitingByModel()
+    {
+        var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        foreach (var request in Lanes.SelectMany(lane => lane.Loop.Schedule.Waiting.Values))
+        {
+            if ((request.Model ?? Active.Loop.Status.ActiveModel) is { } model)
+                counts[model] = counts.GetValueOrDefault(model) + 1;
+        }
+        return counts;
+    }
+
     public SwitchStatus Status()
     {
         var status = Active.Loop.Status;

@@ -4,7 +4,7 @@ namespace HotModel.Tests.Llama;
 
 public class LoadFailureClassifierTests
 {
-    private static readonly LoadExit Exit = LoadExit.OfRouterChild(wasLoaded: false);
+    private static readonly LoadExit Exit = LoadExit.OfRouterChild(wasLoaded: false, "llama-server.log");
 
     // Lines of llama-server 0.7.0 where they name gguf, argument or port; of the ggml backends as reported upstream.
     [Theory]
@@ -117,11 +117,12 @@ public class LoadFailureClassifierTests
     [Fact]
     public void Classify_end_without_a_word_may_have_been_a_crash_and_points_to_the_log()
     {
-        var failure = LoadFailureClassifier.Classify(["0.1 I all well"], LoadExit.OfRouterChild(wasLoaded: true), "a", null);
+        var failure = LoadFailureClassifier.Classify(
+            ["0.1 I all well"], LoadExit.OfRouterChild(wasLoaded: true, "llama-server-2.log"), "a", null);
 
         Assert.Equal(
             "The process of model 'a' ended unexpectedly: a crash, or killed from outside, perhaps by the kernel for lack of "
-            + "memory; see llama-server.log.",
+            + "memory; see llama-server-2.log.",
             failure.Error);
     }
 
@@ -130,7 +131,7 @@ public class LoadFailureClassifierTests
     {
         var failure = LoadFailureClassifier.Classify(
             ["[1] 0.1 E srv send_error: the request is too long", "[1] 0.1 E open x: No such file or directory"],
-            LoadExit.OfRouterChild(wasLoaded: true), "a", null);
+            LoadExit.OfRouterChild(wasLoaded: true, "llama-server-2.log"), "a", null);
 
         Assert.Equal(LoadFailureReason.Killed, failure.Reason);
     }
