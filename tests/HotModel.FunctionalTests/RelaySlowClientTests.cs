@@ -59,6 +59,30 @@ public sealed class RelaySlowClientTests
 
     [Theory]
     [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Client_that_stops_reading_is_cut_when_another_model_is_waited_for_and_not_before(string path)
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(
+            new Setup { Scripted = true, Server = path + "\nstalled_client_timeout_seconds = 0.2" });
+        using var upstream = new ScriptedUpstream(hotmodel.Setup);
+        Flood.Save(hotmodel.Setup, "flood");
+        using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port, SmallBufferBytes);
+        await client.PostChatAsync("flood", "X-HotModel-Session: s");
+        await client.ReadHeadAsync();
+        // Longer than the limit.
+        await BlockedAsync(upstream, "flood");
+        Assert.Equal(1, (int)(await hotmodel.StateAsync())["inflight_chats"]!);
+
+        var reply = await hotmodel.Api.SwitchAsync("b");
+
+        Assert.True(reply.Status == 200 && (string?)reply.Json["active_model"] == "b", reply.Text);
+        Assert.InRange(await client.ReadSomeAsync((int)Flood.Bytes), 1, (int)Flood.Bytes - 1);
+        Assert.True(await client.IsClosedAsync());
+        Assert.Equal(404, (await hotmodel.Api.GetAsync("admin/sessions/s")).Status);
+        Assert.Contains("The client took nothing of its answer", hotmodel.Log, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
     public async Task Client_that_leaves_unread_bytes_behind_frees_its_upstream(string path)
     {
         await using var hotmodel = await RelayPath.StartAsync(path);

@@ -20,6 +20,7 @@ internal static class TestConfig
             SwitchPolicy = SwitchPolicy.ZeroOverlap,
             ModelsMax = 1,
             DrainTimeout = TimeSpan.FromSeconds(300),
+            StalledClientTimeout = TimeSpan.FromSeconds(60),
             GpuSettleTimeout = TimeSpan.Zero,
             GpuSettleMemoryMb = null,
             DuringSwitch = DuringSwitch.Wait,

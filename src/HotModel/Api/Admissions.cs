@@ -59,7 +59,7 @@ internal sealed class Admissions(
             }
             using ModelLease lease = admitted;
             waiting?.Admitted(lease.Model);
-            using var scope = new RequestScope(time, clientGone, lease.Aborted);
+            using var scope = new RequestScope(time, clientGone, lease.Aborted) { IsClientTooSlow = lease.IsHeldTooLong };
             if (await send(lease, scope) is not { } error)
                 return;
             if (error.Culprit == Culprit.Client)

@@ -55,6 +55,7 @@ internal sealed class ConfigBuilder(
         SwitchPolicy = section.Choice<SwitchPolicy>("switch_policy"),
         ModelsMax = section.Whole("models_max"),
         DrainTimeout = section.Seconds("switch_drain_timeout_seconds"),
+        StalledClientTimeout = section.Seconds("stalled_client_timeout_seconds"),
         GpuSettleTimeout = section.Seconds("gpu_settle_timeout_seconds"),
         GpuSettleMemoryMb = section.WholeOrNull("gpu_settle_memory_mb"),
         DuringSwitch = section.Choice<DuringSwitch>("during_switch"),

@@ -87,6 +87,9 @@ internal static class ConfigSchema
             "How long an explicit switch waits for running answers; then it fails and nothing was unloaded. "
             + "One for requests that wait has no limit.",
             (c, _) => c.Server.DrainTimeout.TotalSeconds),
+        new("server", "stalled_client_timeout_seconds", KeyType.Number(0.001, MaxSeconds), 60.0,
+            "A client that has taken nothing of its answer for so long is cut off if another model is waited for.",
+            (c, _) => c.Server.StalledClientTimeout.TotalSeconds),
         new("server", "gpu_settle_timeout_seconds", KeyType.Number(0, MaxSeconds), 0.0,
             "How long a switch waits for the unloaded model's video memory to come back. 0: it does not wait.",
             (c, _) => c.Server.GpuSettleTimeout.TotalSeconds),

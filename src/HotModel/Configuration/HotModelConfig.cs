@@ -60,6 +60,8 @@ internal sealed record ServerConfig
     /// <summary>Models that stay loaded; more than one only where they are loaded beside each other.</summary>
     public required int ModelsMax { get; init; }
     public required TimeSpan DrainTimeout { get; init; }
+    /// <summary>How long a client may take nothing of its answer while another model is waited for.</summary>
+    public required TimeSpan StalledClientTimeout { get; init; }
     /// <summary>Zero: do not wait for the memory to come back.</summary>
     public required TimeSpan GpuSettleTimeout { get; init; }
     public required long? GpuSettleMemoryMb { get; init; }

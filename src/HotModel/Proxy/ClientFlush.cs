@@ -19,8 +19,7 @@ internal static class ClientFlush
 
     private static async ValueTask<RelayEnd?> WaitAsync(Task<FlushResult> flush, RequestScope scope)
     {
-        // The client is slower than the model. That is not the model's silence.
-        scope.ExpectBytesWithin(Timeout.InfiniteTimeSpan);
+        scope.ExpectClient();
         try
         {
             return EndOf(await flush.WaitAsync(scope.Token));

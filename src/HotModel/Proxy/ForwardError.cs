@@ -35,6 +35,8 @@ internal sealed record ForwardError(ForwardStage Stage, Culprit Culprit, string 
     {
         EndCause.None => null,
         EndCause.ClientGone => new(stage, Culprit.Client, "The client left."),
+        EndCause.ClientStalled => new(stage, Culprit.Client,
+            "The client took nothing of its answer while another model was waited for (stalled_client_timeout_seconds)."),
         EndCause.LeaseAborted => new(stage, Culprit.Switch,
             "The model was taken away before the answer was complete (a forced switch, a model that was lost, or the "
             + "server's stop); send the request again."),

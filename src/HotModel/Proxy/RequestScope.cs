@@ -1,10 +1,13 @@
 namespace HotModel.Proxy;
 
-internal enum EndCause { None, ClientGone, LeaseAborted, Stalled }
+internal enum EndCause { None, ClientGone, ClientStalled, LeaseAborted, Stalled }
 
 /// <summary>The one cancellation of a request that holds a lease, and what caused it: the first cause stays.</summary>
 internal sealed class RequestScope : IDisposable
 {
+    /// <summary>How often it is asked whether a client that takes nothing may go on so.</summary>
+    private static readonly TimeSpan ClientLook = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource source = new();
     private readonly CancellationTokenRegistration client;
     private readonly CancellationTokenRegistration lease;
@@ -13,6 +16,7 @@ internal sealed class RequestScope : IDisposable
     private readonly Lock gate = new();
     private TimeSpan silenceLimit = Timeout.InfiniteTimeSpan;
     private long silentSince;
+    private bool isClientsTurn;
     private int cause;
 
     public RequestScope(TimeProvider time, CancellationToken clientGone, CancellationToken leaseAborted)
@@ -27,22 +31,23 @@ internal sealed class RequestScope : IDisposable
     public CancellationToken Token => source.Token;
     public EndCause Cause => (EndCause)Volatile.Read(ref cause);
 
+    /// <summary>Given how long the client has taken nothing: ends the request. Null: it may take its time.</summary>
+    public Func<TimeSpan, bool>? IsClientTooSlow { private get; set; }
+
     /// <summary>Ends the request unless this is called again within the time.</summary>
     /// <remarks>Called for each arrival: the timer is left running, and when it ends looks how long it has been.</remarks>
-    public void ExpectBytesWithin(TimeSpan limit)
-    {
-        lock (gate)
-        {
-            silentSince = time.GetTimestamp();
-            if (limit == silenceLimit)
-                return;
-            silenceLimit = limit;
-            silence.Change(limit, Timeout.InfiniteTimeSpan);
-        }
-    }
+    public void ExpectBytesWithin(TimeSpan limit) => Expect(limit, ofClient: false);
+
+    /// <summary>The client is slower than the model: that is not the model's silence.</summary>
+    public void ExpectClient() => Expect(IsClientTooSlow is null ? Timeout.InfiniteTimeSpan : ClientLook, ofClient: true);
 
     /// <summary>The answer is whole: what becomes of the model no longer ends the request.</summary>
-    public void ForgetLease() => lease.Unregister();
+    public void ForgetLease()
+    {
+        lease.Unregister();
+        lock (gate)
+            IsClientTooSlow = null;
+    }
 
     public void Dispose()
     {
@@ -52,20 +57,38 @@ internal sealed class RequestScope : IDisposable
         source.Dispose();
     }
 
+    private void Expect(TimeSpan limit, bool ofClient)
+    {
+        lock (gate)
+        {
+            isClientsTurn = ofClient;
+            silentSince = time.GetTimestamp();
+            if (limit == silenceLimit)
+                return;
+            silenceLimit = limit;
+            silence.Change(limit, Timeout.InfiniteTimeSpan);
+        }
+    }
+
     private void LookAtSilence()
     {
+        bool isOfClient;
         lock (gate)
         {
             if (silenceLimit == Timeout.InfiniteTimeSpan)
                 return;
-            TimeSpan left = silenceLimit - time.GetElapsedTime(silentSince);
+            isOfClient = isClientsTurn;
+            TimeSpan silent = time.GetElapsedTime(silentSince);
+            TimeSpan left = silenceLimit - silent;
+            if (isOfClient && left <= TimeSpan.Zero && IsClientTooSlow?.Invoke(silent) != true)
+                left = ClientLook;
             if (left > TimeSpan.Zero)
             {
                 silence.Change(left, Timeout.InfiniteTimeSpan);
                 return;
             }
         }
-        End(EndCause.Stalled);
+        End(isOfClient ? EndCause.ClientStalled : EndCause.Stalled);
     }
 
     private void End(EndCause why)

@@ -19,7 +19,12 @@ internal sealed partial class ModelLanes
     private sealed class Lane(SwitchLoop loop)
     {
         public SwitchLoop Loop { get; } = loop;
-        public bool IsLeaving { get; set; }
+        public bool IsLeaving
+        {
+            get => Loop.IsLeaving;
+            set => Loop.IsLeaving = value;
+        }
+
         public bool IsEnding { get; set; }
         public TaskCompletionSource Gone { get; } = new();
         public string? Model => Loop.State is var now && now.Goal is { } goal ? goal : now.Instance != 0 ? now.Active : null;

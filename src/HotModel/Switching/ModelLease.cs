@@ -22,6 +22,9 @@ internal sealed class ModelLease(string model, Upstream upstream, Action<ModelLe
     /// <summary>Called when the holder finds the model silent; any thread.</summary>
     public Action? OnSilent { private get; init; }
 
+    /// <summary>Given how long the client has taken nothing: whether it holds up others for too long. Any thread.</summary>
+    public Func<TimeSpan, bool>? IsHeldTooLong { get; init; }
+
     /// <summary>The model did not answer: if it is lost, the loop had better know soon.</summary>
     public void ReportSilent() => OnSilent?.Invoke();
 

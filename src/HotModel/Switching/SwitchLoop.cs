@@ -35,6 +35,7 @@ internal sealed partial class SwitchLoop
     private readonly ILogger logger;
     private SwitchState state;
     private volatile SwitchStatus status;
+    private volatile bool isLeaving;
     private Upstream? upstream;
     private CancellationTokenSource abort = new();
     private ITimer? deadline;
@@ -89,6 +90,13 @@ internal sealed partial class SwitchLoop
 
     /// <summary>The model that goes on answering in another lane while this one gets its own; null once it has.</summary>
     public string? Beside { private get; set; }
+
+    /// <summary>Its model leaves when running answers have ended, whatever the loop's phase.</summary>
+    public bool IsLeaving
+    {
+        get => isLeaving;
+        set => isLeaving = value;
+    }
 
     /// <summary>How long the end of this lane waits for running answers.</summary>
     public TimeSpan? StopTimeout { private get; set; }
@@ -285,6 +293,7 @@ internal sealed partial class SwitchLoop
         new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease, waiter)), abort.Token)
         {
             OnSilent = operations.Nudge,
+            IsHeldTooLong = blocked => blocked >= server.StalledClientTimeout && (IsLeaving || status.Phase == "draining"),
             Lane = seat.Number,
         };
 
