@@ -200,6 +200,8 @@ internal sealed class HotModelHost : IAsyncDisposable
                 kestrel.Listen(address, config.Server.Port);
             else
                 kestrel.Listen(Dns.GetHostAddresses(config.Server.Host)[0], config.Server.Port);
+            if (config.Server.AdminPort is { } adminPort)
+                kestrel.Listen(IPAddress.Loopback, adminPort);
         });
         return builder.Build();
     }

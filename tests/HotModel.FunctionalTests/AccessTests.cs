@@ -174,7 +174,25 @@ public sealed class AccessTests
     }
 
     [Fact]
-    public async Task A10_open_to_other_machines_only_with_keys_or_by_a_word()
+    public async Task A10_admin_routes_have_a_port_of_their_own_on_loopback()
+    {
+        var port = Ports.Next();
+        await using var hotmodel = await HotModelProcess.StartWithoutModelAsync(new Setup { Server = $"admin_port = {port}" });
+        using var admin = new Api(new Uri($"http://127.0.0.1:{port}/"));
+
+        // A chat waits for the model, whatever it asks.
+        Assert.Equal(200, (await hotmodel.Api.ChatAsync("hello")).Status);
+        Assert.Equal(404, (await hotmodel.Api.GetAsync("admin/state")).Status);
+        Assert.Equal(404, (await hotmodel.Api.RawAsync(HttpMethod.Post, "admin/switch", Switch, "application/json")).Status);
+        Assert.Equal("a", (string?)(await admin.GetAsync("admin/state")).Json["active_model"]);
+        Assert.Equal(404, (await admin.RawAsync(HttpMethod.Post, "v1/chat/completions", Chat, "application/json")).Status);
+        Assert.Equal(200, (await admin.GetAsync("health")).Status);
+        var switched = await hotmodel.CommandAsync("switch", "b");
+        Assert.Equal((0, "b"), (switched.ExitCode, (string?)(await admin.GetAsync("admin/state")).Json["active_model"]));
+    }
+
+    [Fact]
+    public async Task A11_open_to_other_machines_only_with_keys_or_by_a_word()
     {
         var setup = new Setup { Server = "host = \"0.0.0.0\"" };
         setup.Write();

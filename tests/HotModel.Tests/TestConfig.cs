@@ -12,6 +12,7 @@ internal static class TestConfig
         {
             Host = "127.0.0.1",
             Port = 18080,
+            AdminPort = null,
             AllowedHosts = [],
             CorsOrigins = [],
             AllowWithoutKeys = false,

@@ -20,6 +20,11 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
     public AccessRefusal? Refuse(HttpContext context)
     {
         var request = context.Request;
+        if (IsOnOtherPort(context))
+        {
+            return new(StatusCodes.Status404NotFound, ApiError.NotFound, "other_port",
+                $"{request.Path} is not served on this port: /admin has one of its own (admin_port of [server]).");
+        }
         if (TellsOfUs(context) && MayBeRebound(request))
         {
             return new(StatusCodes.Status403Forbidden, ApiError.Permission, "foreign_host",
@@ -36,6 +41,17 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
 
     /// <summary>A page of that origin may use the server.</summary>
     public bool IsWelcome(string origin) => server.CorsOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase);
+
+    private bool IsOnOtherPort(HttpContext context) => server.AdminPort is { } adminPort
+        && (context.Connection.LocalPort == adminPort) != IsAdmin(context.Request.Path)
+        && !IsHealth(context.Request);
+
+    private static bool IsAdmin(PathString path) => path.StartsWithSegments("/admin");
+
+    private static bool IsHealth(HttpRequest request) =>
+        IsRead(request.Method) && (request.Path == "/health" || request.Path == "/v1/health");
+
+    private static bool IsRead(string method) => HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
 
     private AccessRefusal? RefuseByKey(HttpContext context)
     {
@@ -61,12 +77,11 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
     private static KeyScope? NeededScope(HttpContext context)
     {
         var path = context.Request.Path;
-        var isGet = HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method);
-        if (isGet && (path == "/health" || path == "/v1/health"))
+        if (IsHealth(context.Request))
             return null;
         // Conversations are their owner's.
-        if (path.StartsWithSegments("/admin"))
-            return isGet && !path.StartsWithSegments("/admin/sessions") ? KeyScope.Read : KeyScope.Admin;
+        if (IsAdmin(path))
+            return IsRead(context.Request.Method) && !path.StartsWithSegments("/admin/sessions") ? KeyScope.Read : KeyScope.Admin;
         // The texts that are being answered.
         if (context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() is { HasBody: false })
             return KeyScope.Read;
@@ -103,11 +118,10 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
         && !server.AllowedHosts.Contains(request.Host.Host, StringComparer.OrdinalIgnoreCase)
         && !IPAddress.TryParse(request.Host.Host, out _);
 
-    private static bool IsStateChanging(string method) =>
-        !HttpMethods.IsGet(method) && !HttpMethods.IsHead(method) && !HttpMethods.IsOptions(method);
+    private static bool IsStateChanging(string method) => !IsRead(method) && !HttpMethods.IsOptions(method);
 
     /// <summary>Conversations, the models' paths, what is being answered.</summary>
     private static bool TellsOfUs(HttpContext context) =>
-        context.Request.Path.StartsWithSegments("/admin")
+        IsAdmin(context.Request.Path)
         || context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() is { HasBody: false };
 }

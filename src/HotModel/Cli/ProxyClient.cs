@@ -53,6 +53,10 @@ internal sealed class ProxyClient(Uri address) : IDisposable
 
 internal static class ProxyAddress
 {
+    /// <summary>Where the /admin of this configuration is reached from this machine.</summary>
+    public static Uri OfAdmin(HotModelConfig config) =>
+        config.Server.AdminPort is { } port ? new Uri($"http://127.0.0.1:{port}/") : Of(config);
+
     /// <summary>Where the proxy of this configuration is reached from this machine.</summary>
     public static Uri Of(HotModelConfig config)
     {

@@ -16,7 +16,7 @@ internal static class SessionsCommand
         var config = ConfigOption.Create();
         config.Recursive = true;
         var command = Create(
-            parsed => ConfigOption.Load(parsed, config) is { } loaded ? ProxyAddress.Of(loaded) : null);
+            parsed => ConfigOption.Load(parsed, config) is { } loaded ? ProxyAddress.OfAdmin(loaded) : null);
         command.Options.Add(config);
         return command;
     }

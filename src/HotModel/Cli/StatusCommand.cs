@@ -19,7 +19,7 @@ internal static class StatusCommand
             if (ConfigOption.Load(parsed, config) is not { } loaded)
                 return ConfigOption.BadConfigStatus;
             var (output, errors) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            var address = ProxyAddress.Of(loaded);
+            var address = ProxyAddress.OfAdmin(loaded);
             using var proxy = new ProxyClient(address);
             try
             {

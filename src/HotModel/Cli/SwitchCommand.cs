@@ -40,7 +40,7 @@ internal static class SwitchCommand
             if (ConfigOption.Load(parsed, config) is not { } loaded)
                 return ConfigOption.BadConfigStatus;
             var name = parsed.GetRequiredValue(model);
-            using var proxy = new ProxyClient(ProxyAddress.Of(loaded));
+            using var proxy = new ProxyClient(ProxyAddress.OfAdmin(loaded));
             var output = parsed.InvocationConfiguration.Output;
             var error = parsed.InvocationConfiguration.Error;
             if (parsed.GetValue(dry))

@@ -25,6 +25,11 @@ internal static class AccessChecks
                 $"cors_origins: {TomlText.Quote(origin)} is no origin; allowed is scheme, host and port without a path, such as "
                 + "\"https://chat.example\""));
         }
+        if (server.WholeOrNull("admin_port") == server.Whole("port"))
+        {
+            errors.Add(server.OriginOf("admin_port").Error(
+                "admin_port: is that of port, too; give another one, or none to serve /admin with the rest"));
+        }
         if (values.Keys.Count == 0 && !server.Flag("allow_without_keys") && !IsLoopback(server.Text("host")))
         {
             errors.Add(server.OriginOf("host").Error(

@@ -47,6 +47,7 @@ internal sealed class ConfigBuilder(
     {
         Host = section.Text("host"),
         Port = section.Whole("port"),
+        AdminPort = section.WholeOrNull("admin_port"),
         AllowedHosts = section.Texts("allowed_hosts"),
         CorsOrigins = section.Texts("cors_origins"),
         AllowWithoutKeys = section.Flag("allow_without_keys"),

@@ -47,6 +47,8 @@ internal sealed record ServerConfig
 {
     public required string Host { get; init; }
     public required int Port { get; init; }
+    /// <summary>Of /admin alone, on 127.0.0.1; null: it is served with the rest.</summary>
+    public required int? AdminPort { get; init; }
     /// <summary>Names, beside localhost and IP addresses, that a request's Host may have.</summary>
     public required IReadOnlyList<string> AllowedHosts { get; init; }
     /// <summary>Of web pages that may use the server.</summary>
