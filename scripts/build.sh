@@ -1,22 +1,26 @@
 #!/usr/bin/env bash
-# Builds dist/hotmodel, one native executable. Does nothing if it is newer than its sources; --force builds anyway.
-# On Debian and Ubuntu it installs what is missing: gcc, libc6-dev, libsqlite3-dev.
+# Builds dist/hotmodel (hotmodel.exe), one native executable. Does nothing if it is newer than its sources; --force builds
+# anyway. On Debian and Ubuntu it installs what is missing: gcc, libc6-dev, libsqlite3-dev. On Windows it needs a bash, such
+# as Git's, and Visual Studio's C++ build tools.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 cd "$root"
 
+executable=dist/hotmodel
+[[ $(uname -s) != MINGW* ]] || executable+=.exe
+
 is_current() {
-  [[ -x dist/hotmodel ]] || return 1
+  [[ -x $executable ]] || return 1
   local newer
   newer=$(find src/HotModel Directory.Build.props Directory.Packages.props global.json scripts/build.sh \
-    \( -name bin -o -name obj \) -prune -o -newer dist/hotmodel -print -quit)
+    \( -name bin -o -name obj \) -prune -o -newer "$executable" -print -quit)
   [[ -z $newer ]]
 }
 
 print_size() {
   local bytes
-  bytes=$(wc -c <dist/hotmodel)
-  echo "dist/hotmodel: $((bytes / 1000000)).$(printf '%02d' $((bytes / 10000 % 100))) MB ($((bytes)) bytes)"
+  bytes=$(wc -c <"$executable")
+  echo "$executable: $((bytes / 1000000)).$(printf '%02d' $((bytes / 10000 % 100))) MB ($((bytes)) bytes)"
 }
 
 runtime_identifier() {
@@ -29,7 +33,8 @@ runtime_identifier() {
   case $(uname -s) in
     Linux) echo "linux-$cpu" ;;
     Darwin) echo "osx-$cpu" ;;
-    *) fail "on $(uname -s) run: dotnet publish src/HotModel -c Release" ;;
+    MINGW*) echo "win-$cpu" ;;
+    *) fail "no native build for $(uname -s)" ;;
   esac
 }
 
@@ -76,7 +81,7 @@ if grep -i 'warning' "$log" >&2; then
 fi
 mkdir -p dist
 # A rename: one that runs now keeps its file.
-mv -f "$out/hotmodel" dist/hotmodel
-touch dist/hotmodel
+mv -f "$out/${executable#dist/}" "$executable"
+touch "$executable"
 echo "Built in $((SECONDS - started)) s"
 print_size
