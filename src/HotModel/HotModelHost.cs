@@ -8,13 +8,14 @@ using HotModel.Fit;
 using HotModel.Gpu;
 using HotModel.Http;
 using HotModel.Llama;
+using HotModel.Logging;
 using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.ReadAhead;
+using HotModel.Service;
 using HotModel.Sessions;
 using HotModel.Snapshots;
 using HotModel.Switching;
-using ZLogger;
 
 namespace HotModel;
 
@@ -39,6 +40,7 @@ internal sealed class HotModelHost : IAsyncDisposable
     private readonly ModelLanes lanes;
     private readonly FitCheck fit;
     private readonly SnapshotKeeper snapshots;
+    private readonly Supervisor? supervisor;
     private readonly List<IDisposable> owned = [];
 
     private HotModelHost(HotModelConfig config)
@@ -47,6 +49,10 @@ internal sealed class HotModelHost : IAsyncDisposable
         var time = TimeProvider.System;
         app = BuildWebServer(config);
         logs = app.Services.GetRequiredService<ILoggerFactory>();
+        // Before anything starts a child.
+        supervisor = Supervisor.OfEnvironment(time, logs.CreateLogger<Supervisor>());
+        if (supervisor is not null)
+            Own(supervisor);
 
         var store = Own(SessionStore.Open(
             config.Server.StateDirectory, config.Session, time, logs.CreateLogger<SessionStore>()));
@@ -128,8 +134,14 @@ internal sealed class HotModelHost : IAsyncDisposable
         }
         HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Of(config).ToString(),
             config.Server.StateDirectory);
-        using var stopping = app.Lifetime.ApplicationStopping.Register(lanes.Stop);
+        using var stopping = app.Lifetime.ApplicationStopping.Register(() =>
+        {
+            supervisor?.TellStop(config.Server.StopTimeout);
+            lanes.Stop();
+        });
         var switching = lanes.RunAsync();
+        using var ended = new CancellationTokenSource();
+        var telling = supervisor?.RunAsync(lanes, config.Server.LoadTimeout, ended.Token) ?? Task.CompletedTask;
         var serving = app.WaitForShutdownAsync();
         await Task.WhenAny(switching, serving);
         app.Lifetime.StopApplication();
@@ -143,6 +155,11 @@ internal sealed class HotModelHost : IAsyncDisposable
         {
             // It was logged there.
             return false;
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await telling;
         }
     }
 
@@ -176,12 +193,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             .AddFilter("Microsoft", LogLevel.Warning)
             // What it says of a failed start, with a stack trace, is said in one sentence by the command.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
-            .AddZLoggerConsole(options =>
-            {
-                options.LogToStandardErrorThreshold = LogLevel.Trace;
-                options.UsePlainTextFormatter(text => text.SetPrefixFormatter(
-                    $"{0:utc-longdate} {1:short} ", (in template, in info) => template.Format(info.Timestamp, info.LogLevel)));
-            });
+            .AddLogs(config.Server, TimeProvider.System);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = config.Server.StopTimeout + LastBytes);
         // Then a flush returns when its bytes are with the system: the head of an answer must have gone before the relay
         // writes to the socket itself.

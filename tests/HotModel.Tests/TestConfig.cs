@@ -20,6 +20,8 @@ internal static class TestConfig
             ActiveModel = null,
             SwitchPolicy = SwitchPolicy.ZeroOverlap,
             ModelsMax = 1,
+            LogFormat = LogFormat.Plain,
+            LogFile = null,
             DrainTimeout = TimeSpan.FromSeconds(300),
             StalledClientTimeout = TimeSpan.FromSeconds(60),
             GpuSettleTimeout = TimeSpan.Zero,

@@ -55,6 +55,8 @@ internal sealed class ConfigBuilder(
         ActiveModel = section.TextOrNull("active_model"),
         SwitchPolicy = section.Choice<SwitchPolicy>("switch_policy"),
         ModelsMax = section.Whole("models_max"),
+        LogFormat = section.Choice<LogFormat>("log_format"),
+        LogFile = section.TextOrNull("log_file") is { } log ? Absolute(log) : null,
         DrainTimeout = section.Seconds("switch_drain_timeout_seconds"),
         StalledClientTimeout = section.Seconds("stalled_client_timeout_seconds"),
         GpuSettleTimeout = section.Seconds("gpu_settle_timeout_seconds"),

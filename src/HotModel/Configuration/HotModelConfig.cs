@@ -43,6 +43,8 @@ internal enum SwitchPolicy
     Auto,
 }
 
+internal enum LogFormat { Plain, Json }
+
 internal sealed record ServerConfig
 {
     public required string Host { get; init; }
@@ -61,6 +63,9 @@ internal sealed record ServerConfig
     public required SwitchPolicy SwitchPolicy { get; init; }
     /// <summary>Models that stay loaded; more than one only where they are loaded beside each other.</summary>
     public required int ModelsMax { get; init; }
+    public required LogFormat LogFormat { get; init; }
+    /// <summary>Null: standard error.</summary>
+    public required string? LogFile { get; init; }
     public required TimeSpan DrainTimeout { get; init; }
     /// <summary>How long a client may take nothing of its answer while another model is waited for.</summary>
     public required TimeSpan StalledClientTimeout { get; init; }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
+using HotModel.Logging;
 
 namespace HotModel.Llama;
 
@@ -136,12 +137,8 @@ internal sealed class ChildLog : IAsyncDisposable
     private async Task WriteAsync(string path)
     {
         await Task.Yield();
-        using var file = new RotatedFile(path, FileBytesMax, Files);
-        while (await queue.Reader.WaitToReadAsync())
-        {
-            while (queue.Reader.TryRead(out var line))
-                file.TryAppend(Encoding.UTF8.GetBytes(line + "\n"));
-            file.Flush();
-        }
+        using var file = new RotatedFile(path, FileBytesMax, Files, LogSetup.GapText);
+        await foreach (var line in queue.Reader.ReadAllAsync())
+            file.TryAppend(Encoding.UTF8.GetBytes(line + "\n"));
     }
 }

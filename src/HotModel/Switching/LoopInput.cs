@@ -50,6 +50,9 @@ internal abstract record LoopInput
     /// <summary>For the lanes together: the answers of a lane that leaves have taken as long as they may.</summary>
     internal sealed record CutAsked(SwitchLoop Lane) : LoopInput;
 
+    /// <summary>For the lanes together: somebody wants to know that inputs are handled.</summary>
+    internal sealed record Passed(TaskCompletionSource Done) : LoopInput;
+
     /// <summary>An operation threw: a bug, or an operating system that refuses to work.</summary>
     internal sealed record Broken(Exception Cause) : LoopInput;
 }

@@ -126,6 +126,15 @@ internal sealed partial class ModelLanes
         return ask.Report;
     }
 
+    /// <summary>Completes when all that came before has been handled. From any thread.</summary>
+    public Task PassAsync()
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!share.Post(null, new LoopInput.Passed(done)))
+            done.SetResult();
+        return done.Task;
+    }
+
     /// <summary>Asks the lanes to drain, stop every child and end. From any thread.</summary>
     public void Stop() => share.Post(null, new LoopInput.StopAsked());
 
@@ -218,6 +227,9 @@ internal sealed partial class ModelLanes
                 break;
             case LoopInput.StopAsked:
                 Close();
+                break;
+            case LoopInput.Passed passed:
+                passed.Done.SetResult();
                 break;
             case LoopInput.Broken broken:
                 throw new InvalidOperationException("The look for a place broke.", broken.Cause);

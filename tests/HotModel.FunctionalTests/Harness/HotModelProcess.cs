@@ -175,6 +175,8 @@ internal sealed class HotModelProcess : IAsyncDisposable
         foreach (var argument in (ReadOnlySpan<string>)["serve", "--config", setup.ConfigPath])
             start.ArgumentList.Add(argument);
         start.Environment["HOTMODEL_TEST_FOLDER"] = setup.Folder;
+        foreach (var (name, value) in setup.Environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 

@@ -50,6 +50,10 @@ internal static partial class ProcessTree
 
     public static bool IsAlive(int pid) => Read(pid) is not null;
 
+    /// <summary>By SIGSTOP.</summary>
+    public static bool IsStopped(int pid) =>
+        (ReadText(pid, "status") ?? "").Contains("\nState:\tT", StringComparison.Ordinal);
+
     public static string? EnvironmentVariable(int pid, string name) =>
         ReadText(pid, "environ")?.Split('\0').FirstOrDefault(v => v.StartsWith(name + "=", StringComparison.Ordinal))
             ?[(name.Length + 1)..];

@@ -49,6 +49,9 @@ internal sealed class Setup
     /// <summary>The shell's ulimit under which hotmodel starts, such as "-S -n 256"; null: the tests' own.</summary>
     public string? Limit { get; init; }
 
+    /// <summary>What hotmodel finds in its environment beside what the tests have.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The size beyond which llama-server may write no file, as on a full disk; null: any.</summary>
     public int? ServerFileKilobytes { get; init; }
 

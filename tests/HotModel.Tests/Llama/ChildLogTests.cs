@@ -76,31 +76,6 @@ public class ChildLogTests
     }
 
     [Fact]
-    public void File_that_is_full_is_rotated_and_the_oldest_goes()
-    {
-        using var folder = new TempFolder();
-        var path = Path.Combine(folder.Path, "x.log");
-        using (var file = new RotatedFile(path, maxBytes: 10, files: 3))
-        {
-            foreach (var line in new[] { "aaaaaaaa\n", "bbbbbbbb\n", "cccccccc\n", "dddddddd\n" })
-                Assert.True(file.TryAppend(Encoding.UTF8.GetBytes(line)));
-        }
-
-        Assert.Equal("dddddddd\n", File.ReadAllText(path));
-        Assert.Equal("cccccccc\n", File.ReadAllText(path + ".1"));
-        Assert.Equal("bbbbbbbb\n", File.ReadAllText(path + ".2"));
-        Assert.Equal(3, Directory.GetFiles(folder.Path).Length);
-    }
-
-    [Fact]
-    public void File_in_a_folder_that_is_gone_costs_the_line_only()
-    {
-        using var file = new RotatedFile("/nowhere/x.log", 10, 3);
-
-        Assert.False(file.TryAppend("line\n"u8));
-    }
-
-    [Fact]
     public void Preset_without_a_section_keeps_the_others()
     {
         const string ini = "version = 1\n[*]\nc = 1\n[ a ]\nmodel = x\n; [b]\n[b]\nmodel = y\n";
