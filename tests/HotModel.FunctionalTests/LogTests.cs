@@ -25,7 +25,8 @@ public sealed class LogTests
             Assert.Contains((string?)line["level"], (string[])["information", "warning", "error"]);
             Assert.NotEqual("", (string?)line["message"]);
         });
-        var switched = lines.Single(line => (string?)line["values"]?["model"] == "b" && line["values"]!["seconds"] is not null && line["values"]!["outcome"] is not null);
+        var switched = lines.Single(line => (string?)line["values"]?["model"] == "b"
+            && line["values"]!["seconds"] is not null && line["values"]!["outcome"] is not null);
         Assert.InRange((double)switched["values"]!["seconds"]!, 0.001, 60);
     }
 
@@ -83,6 +84,58 @@ public sealed class LogTests
             Assert.InRange(log.Length, 64 << 10, int.MaxValue);
             Directory.Delete(setup.Folder, recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task End_does_not_wait_for_a_standard_error_that_takes_nothing()
+    {
+        const int pipeBytes = 64 * 1024;
+        var setup = new Setup { FakeFaults = "" };
+        setup.StandardError = Path.Combine(setup.Folder, "stderr");
+        using (var mkfifo = Process.Start("mkfifo", [setup.StandardError]))
+            await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
+        // Open in both directions, so that neither end waits for the other; full, so that the first line blocks.
+        await using var pipe = new FileStream(setup.StandardError, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 0);
+        await pipe.WriteAsync(new byte[pipeBytes], TestContext.Current.CancellationToken);
+
+        await using var hotmodel = await HotModelProcess.StartAsync(setup);
+        Assert.Equal(200, (await hotmodel.Api.SwitchAsync("b")).Status);
+        Assert.Equal(200, (await hotmodel.Api.ChatAsync("hello")).Status);
+        Assert.Equal(0, await hotmodel.StopAsync());
+    }
+
+    [Fact]
+    public async Task Lines_that_a_full_disk_did_not_take_are_counted_once_there_is_room()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "this system has no /dev/full");
+        var setup = new Setup { FakeFaults = "", Server = "log_file = \"hotmodel.log\"" };
+        var path = Path.Combine(setup.Folder, "hotmodel.log");
+        File.CreateSymbolicLink(path, "/dev/full");
+        await using var hotmodel = await HotModelProcess.StartAsync(setup);
+
+        File.Delete(path);
+        Assert.Equal(200, (await hotmodel.Api.SwitchAsync("b")).Status);
+        await Until.True(() => File.ReadAllText(path).Contains("lines of the log are missing", StringComparison.Ordinal),
+            TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Log_file_that_cannot_be_written_and_a_program_that_is_not_there_are_told_at_the_start()
+    {
+        var setup = new Setup();
+        setup.Write();
+        var noLog = await CommandLine.RunAsync(
+            [("HOTMODEL_SERVER__LOG_FILE", setup.ConfigPath + "/x.log")], "serve", "--config", setup.ConfigPath);
+        var noServer = await CommandLine.RunAsync(
+            [("HOTMODEL_LLAMA__BINARY", "/nowhere/llama-server")], "serve", "--config", setup.ConfigPath);
+        Directory.Delete(setup.Folder, recursive: true);
+
+        Assert.Equal((1, 1), (noLog.ExitCode, noServer.ExitCode));
+        Assert.StartsWith(
+            $"hotmodel cannot start: server.log_file {setup.ConfigPath}/x.log cannot be written: ", noLog.Error, StringComparison.Ordinal);
+        Assert.Equal(
+            "hotmodel cannot start: There is no executable '/nowhere/llama-server'; set llama.binary to where llama-server is.",
+            noServer.Error.Trim());
     }
 
     private static async Task<bool> IsReadyAsync(Api api)

@@ -108,6 +108,56 @@ public sealed class SupervisionTests
     }
 
     [Fact]
+    public async Task Model_that_is_loaded_for_long_is_not_called_ready()
+    {
+        using var socket = new NotifySocket();
+        var setup = new Setup
+        {
+            FakeFaults = "load-hangs@a",
+            Environment = new Dictionary<string, string>
+            {
+                ["NOTIFY_SOCKET"] = socket.Path,
+                ["WATCHDOG_USEC"] = "200000",
+            },
+        };
+        await using var hotmodel = await HotModelProcess.StartWithoutModelAsync(setup);
+        List<string> messages = [];
+        // A loop that goes round, and a load that does not end.
+        await Until.True(
+            () =>
+            {
+                messages.AddRange(socket.Drain());
+                return messages.Count(message => message == "WATCHDOG=1") >= 5;
+            },
+            TimeSpan.FromSeconds(20), "five pings");
+        Assert.Contains(messages, message => message.EndsWith("STATUS=Loading a", StringComparison.Ordinal));
+        Assert.DoesNotContain(messages, message => message.Contains("READY", StringComparison.Ordinal));
+        Assert.Equal(0, await hotmodel.StopAsync());
+        Assert.DoesNotContain(socket.Drain(), message => message.Contains("READY", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Unit_file_is_what_systemd_takes()
+    {
+        const string analyze = "/usr/bin/systemd-analyze";
+        Assert.SkipUnless(File.Exists(analyze), "there is no systemd-analyze");
+        var folder = Directory.CreateTempSubdirectory("hotmodel-test-");
+        var unit = Path.Combine(folder.FullName, "hotmodel.service");
+        var text = await File.ReadAllTextAsync(
+            Path.Combine(Programs.RepositoryRoot, "scripts", "hotmodel.service"), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(unit, text.Replace("/usr/local/bin/hotmodel", Programs.HotModel, StringComparison.Ordinal),
+            TestContext.Current.CancellationToken);
+        using var process = Process.Start(
+            new ProcessStartInfo(analyze, ["verify", "--man=no", unit]) { RedirectStandardError = true })!;
+        var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        folder.Delete(recursive: true);
+
+        // It tells of other units of the machine too.
+        Assert.DoesNotContain("hotmodel", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Supervisor_that_does_not_listen_holds_nobody_up()
     {
         var setup = new Setup

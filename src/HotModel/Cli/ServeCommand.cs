@@ -19,6 +19,11 @@ internal static class ServeCommand
             if (ConfigOption.Load(parsed, config) is not { } loaded)
                 return ConfigOption.BadConfigStatus;
             var error = parsed.InvocationConfiguration.Error;
+            if (Launcher.Unstartable(loaded) is { } missing)
+            {
+                await error.WriteLineAsync($"hotmodel cannot start: {missing}");
+                return 1;
+            }
             try
             {
                 if (!StateLock.TryAcquire(loaded.Server.StateDirectory, out var held, out var problem))

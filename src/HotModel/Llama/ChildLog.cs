@@ -1,6 +1,6 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Threading.Channels;
 using HotModel.Logging;
 
 namespace HotModel.Llama;
@@ -8,17 +8,11 @@ namespace HotModel.Llama;
 /// <summary>Output of the children: whole lines into a ring for error reports, and into a rotated file.</summary>
 internal sealed class ChildLog : IAsyncDisposable
 {
-
     // 10 MB hold about 100,000 lines of llama-server; three files keep the last day or two of normal use.
     private const long FileBytesMax = 10_000_000;
     private const int Files = 3;
 
-    // A slow disk must not make the child wait for its own log: lines beyond this many are left out of the file.
-    private const int QueueLines = 4096;
-
-    private readonly Channel<string> queue = Channel.CreateBounded<string>(
-        new BoundedChannelOptions(QueueLines) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly Task writer;
+    private readonly LineWriter<string>? file;
     private readonly Lock secretsGate = new();
     private string[] secrets = [];
 
@@ -27,7 +21,10 @@ internal sealed class ChildLog : IAsyncDisposable
     public ChildLog(string? directory, int lane = 0)
     {
         Name = FileName(lane);
-        writer = directory is null ? DrainAsync() : WriteAsync(Path.Combine(directory, Name));
+        file = directory is null ? null : new LineWriter<string>(
+            new RotatedFile(Path.Combine(directory, Name), FileBytesMax, Files),
+            new LineFormat<string>(Write, WriteLoss),
+            TimeProvider.System);
     }
 
     public static string FileName(int lane) => lane == 0
@@ -79,11 +76,7 @@ internal sealed class ChildLog : IAsyncDisposable
         return ended.Task;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        queue.Writer.TryComplete();
-        await writer;
-    }
+    public ValueTask DisposeAsync() => file?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     internal void Read(Stream output)
     {
@@ -124,21 +117,15 @@ internal sealed class ChildLog : IAsyncDisposable
         if (text.Length > LogRing.LineLength)
             text = text[..LogRing.LineLength];
         Ring.Add(text);
-        queue.Writer.TryWrite(text);
+        file?.TryAdd(text);
     }
 
-    private async Task DrainAsync()
+    private static void Write(string line, ArrayBufferWriter<byte> lines)
     {
-        await foreach (var _ in queue.Reader.ReadAllAsync())
-        {
-        }
+        Encoding.UTF8.GetBytes(line, lines);
+        lines.Write("\n"u8);
     }
 
-    private async Task WriteAsync(string path)
-    {
-        await Task.Yield();
-        using var file = new RotatedFile(path, FileBytesMax, Files, LogSetup.GapText);
-        await foreach (var line in queue.Reader.ReadAllAsync())
-            file.TryAppend(Encoding.UTF8.GetBytes(line + "\n"));
-    }
+    private static void WriteLoss(long count, ArrayBufferWriter<byte> lines) => Write(
+        string.Create(CultureInfo.InvariantCulture, $"hotmodel: {count} lines are missing: they could not be written"), lines);
 }

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using HotModel.Configuration;
 using Microsoft.Extensions.Logging;
 
 namespace HotModel.Llama;
@@ -85,11 +86,7 @@ internal sealed class Launcher : IDisposable
         string binary, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
         if (FindBinary(binary) is not { } path)
-        {
-            return new(null, Path.GetFileName(binary) == binary
-                ? $"There is no executable '{binary}' on the PATH; set llama.binary to where llama-server is."
-                : $"There is no executable '{binary}'; set llama.binary to where llama-server is.");
-        }
+            return new(null, MissingBinary(binary));
         try
         {
             var child = await SpawnThread.RunAsync(() => Start(path, arguments, environment));
@@ -100,6 +97,14 @@ internal sealed class Launcher : IDisposable
         {
             return new(null, $"'{path}' cannot be run: {exception.Message}.");
         }
+    }
+
+    /// <summary>Why no model can ever be loaded: none of the programs that the configuration names is there. Else null.</summary>
+    public static string? Unstartable(HotModelConfig config)
+    {
+        string[] binaries = config.Llama.BackendMode == BackendMode.Router
+            ? [config.Router.Binary] : [.. config.Models.Values.Select(model => model.Binary)];
+        return Array.TrueForAll(binaries, binary => FindBinary(binary) is null) ? MissingBinary(binaries[0]) : null;
     }
 
     /// <summary>Lets the guard go. Children must have been stopped.</summary>
@@ -130,6 +135,10 @@ internal sealed class Launcher : IDisposable
         }
         return null;
     }
+
+    private static string MissingBinary(string binary) => Path.GetFileName(binary) == binary
+        ? $"There is no executable '{binary}' on the PATH; set llama.binary to where llama-server is."
+        : $"There is no executable '{binary}'; set llama.binary to where llama-server is.";
 
     private static bool IsExecutable(string path)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using HotModel.Configuration;
 using ZLogger;
 
@@ -11,39 +10,25 @@ internal static class LogSetup
     private const long FileBytesMax = 10_000_000;
     private const int Files = 5;
 
-    /// <summary>
-    /// Nobody waits for a terminal, a pipe or a disk that takes nothing: beyond so many lines the newest are left out.
-    /// </summary>
-    private const int QueueLines = 10_000;
-
+    /// <exception cref="IOException">The file cannot be written.</exception>
     public static ILoggingBuilder AddLogs(this ILoggingBuilder logs, ServerConfig server, TimeProvider time)
     {
-        if (server.LogFile is not { } path)
+        if (server.LogFile is { } path)
         {
-            return logs.AddZLoggerConsole(options =>
-            {
-                options.LogToStandardErrorThreshold = LogLevel.Trace;
-                Form(options);
-            });
+            var file = new RotatedFile(path, FileBytesMax, Files);
+            if (file.Problem() is { } problem)
+                throw new IOException($"server.log_file {path} cannot be written: {problem}");
+            return Add(file, isJournal: false);
         }
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var file = new RotatedFile(path, FileBytesMax, Files,
-            missing => server.LogFormat == LogFormat.Json
-                ? JsonLineFormatter.Gap(missing, time.GetUtcNow()) : GapText(missing));
-        return logs.AddZLoggerStream(new LogFileStream(file), Form);
+        return Add(new StandardError(), IsJournal(
+            Environment.GetEnvironmentVariable("JOURNAL_STREAM"),
+            OperatingSystem.IsLinux() ? new FileInfo("/proc/self/fd/2").LinkTarget : null));
 
-        void Form(ZLoggerOptions options)
-        {
-            options.BackgroundBufferCapacity = QueueLines;
-            options.FullMode = BackgroundBufferFullMode.Drop;
-            if (server.LogFormat == LogFormat.Json)
-                options.UseFormatter(() => new JsonLineFormatter());
-            else
-                options.UsePlainTextFormatter(text => text.SetPrefixFormatter(
-                    $"{0:utc-longdate} {1:short} ", (in template, in info) => template.Format(info.Timestamp, info.LogLevel)));
-        }
+        ILoggingBuilder Add(ILogOutput output, bool isJournal) => logs.AddZLoggerLogProcessor(
+            new LogSink(output, new LogLines(server.LogFormat, isJournal, time), time));
     }
 
-    public static string GapText(long missing) =>
-        string.Create(CultureInfo.InvariantCulture, $"{missing} lines are missing here: the disk took none");
+    /// <summary>The variable names the journal's end by device and inode; children of a service have it too.</summary>
+    internal static bool IsJournal(string? journalStream, string? standardError) =>
+        journalStream?.Split(':') is [_, { Length: > 0 } inode] && standardError == $"socket:[{inode}]";
 }

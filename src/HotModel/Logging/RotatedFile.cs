@@ -1,45 +1,46 @@
-using System.Text;
-
 namespace HotModel.Logging;
 
-/// <summary>Appends lines to a file; a full one becomes NAME.1, that one NAME.2, and so on. One writer.</summary>
-/// <remarks>
-/// A disk that is full or read-only costs lines, nothing else: the next line tries again, and says before itself how many are
-/// missing. Nothing is kept in memory: what was taken is in the file.
-/// </remarks>
-/// <param name="path">Of the file; the folder must be there.</param>
-/// <param name="maxBytes">Of each file; more only where what is appended at once is more.</param>
-/// <param name="files">How many there may be, with the one that is written to.</param>
-/// <param name="gap">The line that says how many are missing.</param>
-internal sealed class RotatedFile(string path, long maxBytes, int files, Func<long, string> gap) : IDisposable
+/// <summary>Appends lines to a file; a full one becomes NAME.1, that one NAME.2, and so on.</summary>
+/// <remarks>A disk that is full or read-only costs lines, nothing else. What was written of them in part is taken back.</remarks>
+internal sealed class RotatedFile(string path, long maxBytes, int files) : ILogOutput
 {
     private FileStream? stream;
-    private long length;
-    private long missing;
 
-    /// <param name="lines">Whole ones.</param>
-    public bool TryAppend(ReadOnlySpan<byte> lines)
+    /// <summary>Why nothing can be written now; null: it can.</summary>
+    public string? Problem()
     {
         try
         {
-            if (stream is null)
-                Open();
-            if (missing > 0)
-            {
-                Write(Encoding.UTF8.GetBytes(gap(missing) + "\n"));
-                missing = 0;
-            }
-            if (length > 0 && length + lines.Length > maxBytes)
+            if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
+                Directory.CreateDirectory(folder);
+            stream ??= Open();
+            return null;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return exception.Message;
+        }
+    }
+
+    public bool TryWrite(ReadOnlySpan<byte> lines)
+    {
+        var end = 0L;
+        try
+        {
+            stream ??= Open();
+            end = stream.Length;
+            if (end > 0 && end + lines.Length > maxBytes)
             {
                 Rotate();
-                Open();
+                stream = Open();
+                end = 0;
             }
-            Write(lines);
+            stream.Write(lines);
             return true;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            missing += lines.Count((byte)'\n');
+            TakeBack(end);
             return false;
         }
     }
@@ -50,35 +51,35 @@ internal sealed class RotatedFile(string path, long maxBytes, int files, Func<lo
         stream = null;
     }
 
+    // Opened anew for the next lines: the folder may have been taken away and put back.
+    private void TakeBack(long end)
+    {
+        try
+        {
+            if (stream is { CanSeek: true } && stream.Length > end)
+                stream.SetLength(end);
+        }
+        catch (IOException)
+        {
+            // Then a piece of a line stays.
+        }
+        Dispose();
+    }
+
     // The log may hold paths and parts of requests: it is nobody else's business.
-    private void Open()
+    private FileStream Open()
     {
         var options = new FileStreamOptions
         {
             Mode = FileMode.Append,
             Access = FileAccess.Write,
             Share = FileShare.ReadWrite | FileShare.Delete,
+            // Lines come in batches; a buffer would only hide from whom a full disk takes them.
             BufferSize = 0,
         };
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        stream = new FileStream(path, options);
-        length = stream.Length;
-    }
-
-    private void Write(ReadOnlySpan<byte> bytes)
-    {
-        try
-        {
-            stream!.Write(bytes);
-            length += bytes.Length;
-        }
-        catch (IOException)
-        {
-            // No half line: what comes later begins a line.
-            stream!.SetLength(length);
-            throw;
-        }
+        return new FileStream(path, options);
     }
 
     private void Rotate()
@@ -90,5 +91,8 @@ internal sealed class RotatedFile(string path, long maxBytes, int files, Func<lo
             if (File.Exists(from))
                 File.Move(from, $"{path}.{i}", overwrite: true);
         }
+        // With none to keep nothing was moved.
+        if (files == 1)
+            File.Delete(path);
     }
 }

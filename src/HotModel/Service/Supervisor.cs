@@ -13,6 +13,8 @@ internal sealed class Supervisor : IDisposable
     private const string WatchdogVariable = "WATCHDOG_USEC";
     private const string WatchdogPidVariable = "WATCHDOG_PID";
 
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
+
     private readonly Socket socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
     private readonly EndPoint address;
     private readonly TimeProvider time;
@@ -70,13 +72,13 @@ internal sealed class Supervisor : IDisposable
     {
         using var subscription = lanes.Feed.Subscribe();
         var told = default(SupervisorWord);
-        Tell(lanes.Status);
         try
         {
+            await TellOneAsync(lanes.Status);
             await foreach (var news in subscription.Reader.ReadAllAsync(cancel))
             {
                 if (news is PhaseNews phase)
-                    Tell(phase.Status);
+                    await TellOneAsync(phase.Status);
             }
         }
         catch (OperationCanceledException)
@@ -84,11 +86,12 @@ internal sealed class Supervisor : IDisposable
             // Nobody stops for it.
         }
 
-        void Tell(SwitchStatus now)
+        async Task TellOneAsync(SwitchStatus now)
         {
             (told, var message) = told.Next(now, loadLimit);
-            if (message is not null && !cancel.IsCancellationRequested)
-                Send(message);
+            // A supervisor whose queue is full would wait for READY=1 in vain.
+            while (message is not null && !cancel.IsCancellationRequested && !Send(message))
+                await Task.Delay(Retry, time, cancel);
         }
     }
 
@@ -114,18 +117,21 @@ internal sealed class Supervisor : IDisposable
         }
     }
 
-    private void Send(string message)
+    /// <summary>False: it did not arrive.</summary>
+    private bool Send(string message)
     {
         try
         {
             lock (socket)
                 socket.SendTo(Encoding.UTF8.GetBytes(message), address);
+            return true;
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             if (!hasFailed)
                 ServiceLog.NotTold(logger, e.Message);
             hasFailed = true;
+            return false;
         }
     }
 

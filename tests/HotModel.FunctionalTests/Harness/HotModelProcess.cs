@@ -158,7 +158,9 @@ internal sealed class HotModelProcess : IAsyncDisposable
 
     private static Process Launch(Setup setup)
     {
-        var start = new ProcessStartInfo(setup.Limit is null ? Programs.HotModel : "/bin/sh")
+        var prelude = (setup.Limit is { } limit ? $"ulimit {limit} && " : "")
+            + (setup.StandardError is { } file ? $"exec 2>'{file}' && " : "");
+        var start = new ProcessStartInfo(prelude.Length == 0 ? Programs.HotModel : "/bin/sh")
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
@@ -166,10 +168,10 @@ internal sealed class HotModelProcess : IAsyncDisposable
             // Another than the configuration's, so that a path resolved against it shows.
             WorkingDirectory = "/",
         };
-        if (setup.Limit is not null)
+        if (prelude.Length > 0)
         {
             foreach (var argument in (ReadOnlySpan<string>)[
-                "-c", $"ulimit {setup.Limit} && exec \"$0\" \"$@\"", Programs.HotModel])
+                "-c", $"{prelude}exec \"$0\" \"$@\"", Programs.HotModel])
                 start.ArgumentList.Add(argument);
         }
         foreach (var argument in (ReadOnlySpan<string>)["serve", "--config", setup.ConfigPath])

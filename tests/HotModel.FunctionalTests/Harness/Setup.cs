@@ -48,6 +48,8 @@ internal sealed class Setup
     public string? RouterExtraArgs { get; init; }
     /// <summary>The shell's ulimit under which hotmodel starts, such as "-S -n 256"; null: the tests' own.</summary>
     public string? Limit { get; init; }
+    /// <summary>A file that hotmodel's standard error goes to; null: the test collects it.</summary>
+    public string? StandardError { get; set; }
 
     /// <summary>What hotmodel finds in its environment beside what the tests have.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();

@@ -1,0 +1,24 @@
+namespace HotModel.Logging;
+
+internal sealed class StandardError : ILogOutput
+{
+    private readonly Stream stream = Console.OpenStandardError();
+
+    public bool TryWrite(ReadOnlySpan<byte> lines)
+    {
+        try
+        {
+            stream.Write(lines);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    // The stream is the process's.
+    public void Dispose()
+    {
+    }
+}
