@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Net;
+using System.Runtime.InteropServices;
 using HotModel.Access;
 using HotModel.Api;
 using HotModel.Cli;
@@ -41,6 +42,8 @@ internal sealed class HotModelHost : IAsyncDisposable
     private readonly FitCheck fit;
     private readonly SnapshotKeeper snapshots;
     private readonly Supervisor? supervisor;
+    private readonly ConfigReload reload;
+    private volatile AccessRules access;
     private readonly List<IDisposable> owned = [];
 
     private HotModelHost(HotModelConfig config)
@@ -54,6 +57,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         if (supervisor is not null)
             Own(supervisor);
 
+        var live = new LiveConfig(config);
         var store = Own(SessionStore.Open(
             config.Server.StateDirectory, config.Session, time, logs.CreateLogger<SessionStore>()));
         SeedImport.Run(store, config.Server.StatePath, time, logs.CreateLogger("HotModel.Sessions.SeedImport"));
@@ -62,17 +66,17 @@ internal sealed class HotModelHost : IAsyncDisposable
             config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
         var forwarder = Own(new Forwarder(time, PollerOf(config)));
         var quiet = new QuietTime();
-        var warmths = WarmthsOf(config, new NextPrompt(config, store, forwarder, time), store, quiet, forwarder, time);
+        var warmths = WarmthsOf(config, new NextPrompt(live, store, forwarder, time), store, quiet, forwarder, time);
 
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
         var environment = EnvironmentVariables();
-        var facts = new ModelFacts(config, environment);
+        var facts = new ModelFacts(live, environment);
         var ledger = new FootprintLedger(facts, store, logs.CreateLogger<FootprintLedger>());
         lanes = new ModelLanes(
-            config,
-            SeatsOf(config, warmths, Own(new LaneBackends(
-                config, snapshots.Prepare, time, logs.CreateLogger("HotModel.Llama"))), time),
+            live,
+            SeatsOf(live, warmths, Own(new LaneBackends(
+                live, snapshots.Prepare, time, logs.CreateLogger("HotModel.Llama"))), time),
             new SwitchGpu(
                 Read,
                 (beforeLoad, beforeUnload, pids, cancel) =>
@@ -81,8 +85,8 @@ internal sealed class HotModelHost : IAsyncDisposable
                     var alone = lanes!.Picture.Loaded.Count == 0;
                     return SettleWait.RunAsync(
                         Read, new GpuSettling(alone ? beforeLoad : null, beforeUnload, pids,
-                            alone ? config.Server.GpuSettleMemoryMb : null),
-                        config.Server.GpuSettleTimeout, time, cancel);
+                            alone ? live.Current.Server.GpuSettleMemoryMb : null),
+                        live.Current.Server.GpuSettleTimeout, time, cancel);
                 },
                 () => new PeakSampler(Read, time))
             {
@@ -93,26 +97,33 @@ internal sealed class HotModelHost : IAsyncDisposable
             model => store.LastActiveModel = model,
             time,
             logs.CreateLogger<SwitchLoop>());
-        fit = new FitCheck(config, facts, ledger, store,
+        fit = new FitCheck(live, facts, ledger, store,
             new FitSenses(Read, MemoryState.ReadAll, LoadedNow, UnreadableGpu.MayExist), lanes.UsualTimes, time);
 
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
         var admissions = new Admissions(
             lanes.EnterAsync, ModelLanes.WaitStatusOf, quiet, metrics, time, logs.CreateLogger<Admissions>());
-        var asks = new RequestAsks(config, async (model, cancel) => lanes.Picture.Answers(model) ? null
+        var asks = new RequestAsks(live, async (model, cancel) => lanes.Picture.Answers(model) ? null
             : await fit.JudgeAsync(model, cancel) is { Fits: false } verdict ? verdict.Reason : null);
         var chat = new ChatEndpoint(
-            config, asks, new Conversations(store, time), admissions, forwarder,
+            live, asks, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), lease => warmths[lease.Lane], time);
-        var relay = new RelayEndpoint(config, asks, admissions,
+        var relay = new RelayEndpoint(live, asks, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time,
             lease => warmths[lease.Lane]);
-        app.Use(new RequestGate(new AccessRules(config.Server, new ApiKeys(config.Keys, environment)),
+        access = new AccessRules(config.Server, new ApiKeys(config.Keys, environment));
+        reload = Own(new ConfigReload(live, lanes, environment, (now, keys) =>
+        {
+            access = new AccessRules(now.Server, keys);
+            store.Limits = now.Session;
+        }, logs.CreateLogger<ConfigReload>()));
+        app.Use(new RequestGate(() => access,
             logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
-        new ModelsEndpoint(config.Models, () => lanes.Status.ActiveModel, time.GetUtcNow()).Map(app);
-        new AdminEndpoints(config, lanes, fit, warmths, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new ModelsEndpoint(live, () => lanes.Status.ActiveModel, time.GetUtcNow()).Map(app);
+        new AdminEndpoints(live, lanes, fit, warmths, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new ReloadEndpoint(reload).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));
     }
@@ -139,6 +150,8 @@ internal sealed class HotModelHost : IAsyncDisposable
             supervisor?.TellStop(config.Server.StopTimeout);
             lanes.Stop();
         });
+        using var hangUp = OperatingSystem.IsWindows() ? null
+            : PosixSignalRegistration.Create(PosixSignal.SIGHUP, ReloadOn);
         var switching = lanes.RunAsync();
         using var ended = new CancellationTokenSource();
         var telling = supervisor?.RunAsync(lanes, config.Server.LoadTimeout, ended.Token) ?? Task.CompletedTask;
@@ -161,6 +174,13 @@ internal sealed class HotModelHost : IAsyncDisposable
             await ended.CancelAsync();
             await telling;
         }
+    }
+
+    private void ReloadOn(PosixSignalContext signal)
+    {
+        // Else it would end the program.
+        signal.Cancel = true;
+        _ = reload.RunAsync(isDryRun: false, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
@@ -246,12 +266,12 @@ internal sealed class HotModelHost : IAsyncDisposable
     }
 
     private List<LaneSeat> SeatsOf(
-        HotModelConfig config, List<LaneWarmth> warmths, LaneBackends backends, TimeProvider time) =>
+        LiveConfig live, List<LaneWarmth> warmths, LaneBackends backends, TimeProvider time) =>
         [.. warmths.Select((warmth, lane) => new LaneSeat(
             lane,
             onLost => backends.Create(lane, onLost),
-            config.Snapshots.Enabled ? warmth.ForSwitch(warmths) : SwitchWarmth.None,
-            CreateReadAhead(config, time, logs)))];
+            live.Current.Snapshots.Enabled ? warmth.ForSwitch(warmths) : SwitchWarmth.None,
+            CreateReadAhead(live, time, logs)))];
 
     /// <summary>Where a model fits nowhere, the way through the loaded one's place is tried: a verdict may be wrong.</summary>
     private LanePlace PlaceOf(string model)
@@ -286,8 +306,8 @@ internal sealed class HotModelHost : IAsyncDisposable
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "");
 
-    private static TargetReadAhead? CreateReadAhead(HotModelConfig config, TimeProvider time, ILoggerFactory logs) =>
-        config.Server.ReadAhead
-            ? new(new ModelReader(config, MemoryState.ReadAll, time, logs.CreateLogger<ModelReader>()).Start)
+    private static TargetReadAhead? CreateReadAhead(LiveConfig live, TimeProvider time, ILoggerFactory logs) =>
+        live.Current.Server.ReadAhead
+            ? new(new ModelReader(live, MemoryState.ReadAll, time, logs.CreateLogger<ModelReader>()).Start)
             : null;
 }

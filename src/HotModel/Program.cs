@@ -26,6 +26,7 @@ internal static class Program
     {
         ServeCommand.Create(),
         SwitchCommand.Create(),
+        ReloadCommand.Create(),
         ModelsCommand.Create(),
         CheckCommand.Create(),
         SessionsCommand.Create(),

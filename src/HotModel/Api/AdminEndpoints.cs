@@ -14,7 +14,7 @@ namespace HotModel.Api;
 
 /// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
-    HotModelConfig config, ModelLanes lanes, FitCheck fit, IReadOnlyList<LaneWarmth> warmths, ProxyMetrics metrics,
+    LiveConfig live, ModelLanes lanes, FitCheck fit, IReadOnlyList<LaneWarmth> warmths, ProxyMetrics metrics,
     TimeProvider time, CancellationToken stopping)
 {
     /// <summary>A switch request is a name and three options.</summary>
@@ -23,7 +23,7 @@ internal sealed class AdminEndpoints(
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
     private static readonly byte[] KeepAliveComment = ":\n\n"u8.ToArray();
 
-    private readonly ModelNames names = new(config.Models);
+    private HotModelConfig Config => live.Current;
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -38,7 +38,7 @@ internal sealed class AdminEndpoints(
     {
         var state = State();
         // For whoever watches from outside, and has no key.
-        if (config.Keys.Count > 0 && context.Features.Get<ApiKey>()?.May(KeyScope.Read) != true)
+        if (Config.Keys.Count > 0 && context.Features.Get<ApiKey>()?.May(KeyScope.Read) != true)
             return WriteAsync(context, 200, new HealthAnswer(StatusOf(state)), ReadableAdminJson.Context.HealthAnswer);
         return WriteAsync(context, 200, state with { Status = StatusOf(state) },
             ReadableAdminJson.Context.AdminState);
@@ -58,10 +58,10 @@ internal sealed class AdminEndpoints(
             ActiveModel = status.ActiveModel,
             Switching = status.Switching,
             Loaded = picture.Loaded,
-            Models = [.. config.Models.Keys],
-            BackendMode = config.Llama.BackendMode == BackendMode.Router ? "router" : "process",
+            Models = [.. Config.Models.Keys],
+            BackendMode = Config.Llama.BackendMode == BackendMode.Router ? "router" : "process",
             ProcessRunning = running,
-            RouterRunning = running && config.Llama.BackendMode == BackendMode.Router,
+            RouterRunning = running && Config.Llama.BackendMode == BackendMode.Router,
             InflightChats = status.InflightChats,
             Phase = status.Phase,
             GoalModel = status.GoalModel,
@@ -94,6 +94,7 @@ internal sealed class AdminEndpoints(
         if (await ReadSwitchAsync(context) is not { } body)
             return;
         // "active" makes sense too: a model that was unloaded because nobody used it is loaded again.
+        var names = live.Names;
         if (!names.TryResolve(body.Model, out string? named) || (named ?? lanes.Status.ActiveModel) is not { } model)
         {
             await ApiError.WriteAsync(
@@ -109,7 +110,7 @@ internal sealed class AdminEndpoints(
             return;
         }
         // A missing place beside what is loaded cannot be forced.
-        var isBesideOnly = config.Server.SwitchPolicy == SwitchPolicy.MakeBeforeBreak;
+        var isBesideOnly = Config.Server.SwitchPolicy == SwitchPolicy.MakeBeforeBreak;
         if ((body.Force != true || isBesideOnly)
             && await Task.Run(() => fit.Judge(body.Model!), context.RequestAborted) is { Fits: false } verdict
             && (body.Force != true || verdict.IsBeside))

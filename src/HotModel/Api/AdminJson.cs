@@ -14,6 +14,8 @@ namespace HotModel.Api;
 [JsonSerializable(typeof(ProgressNews))]
 [JsonSerializable(typeof(SwitchRequestBody))]
 [JsonSerializable(typeof(FitPlan))]
+[JsonSerializable(typeof(ReloadReport))]
+[JsonSerializable(typeof(ReloadRequestBody))]
 internal sealed partial class AdminJson : JsonSerializerContext;
 
 internal static class ReadableAdminJson

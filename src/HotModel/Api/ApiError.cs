@@ -62,6 +62,8 @@ internal static class ApiError
     public static Task WriteAsync(HttpResponse response, Refusal refusal) =>
         refusal.Kind is RefusalKind.OtherModel or RefusalKind.Pinned
             ? WriteAsync(response, StatusCodes.Status409Conflict, InvalidRequest, Code(refusal.Kind), refusal.Message)
+            : refusal.Kind == RefusalKind.Removed
+            ? WriteAsync(response, StatusCodes.Status404NotFound, NotFound, Code(refusal.Kind), refusal.Message)
             : WriteAsync(response, StatusCodes.Status503ServiceUnavailable, Unavailable, Code(refusal.Kind), refusal.Message,
                 refusal.RetryAfter);
 
@@ -86,6 +88,7 @@ internal static class ApiError
     private static string Code(RefusalKind kind) => kind switch
     {
         RefusalKind.NoActiveModel => "no_active_model",
+        RefusalKind.Removed => "model_not_found",
         RefusalKind.OtherModel => "other_model_active",
         RefusalKind.Pinned => "model_pinned",
         RefusalKind.Background => "background_refused",

@@ -9,7 +9,7 @@ namespace HotModel.Api;
 
 /// <summary>POST /v1/chat/completions: from a client's bytes to the turn and the prompt that are forwarded.</summary>
 internal sealed class ChatEndpoint(
-    HotModelConfig config,
+    LiveConfig live,
     RequestAsks asks,
     Conversations conversations,
     Admissions admissions,
@@ -18,6 +18,8 @@ internal sealed class ChatEndpoint(
     Func<ModelLease, LaneWarmth?> warmth,
     TimeProvider time)
 {
+    private HotModelConfig Config => live.Current;
+
     public Task HandleAsync(HttpContext context) => admissions.ServeAsync(context, async () =>
     {
         if (await ReadAsync(context) is { } request
@@ -28,7 +30,7 @@ internal sealed class ChatEndpoint(
     /// <summary>Null where the request was refused and the client has been told.</summary>
     private async Task<ChatRequest?> ReadAsync(HttpContext context)
     {
-        if (await ClientRequest.ReadBodyAsync(context, ModelPlace.Body, config.Server.MaxBodyBytes) is not { } body)
+        if (await ClientRequest.ReadBodyAsync(context, ModelPlace.Body, Config.Server.MaxBodyBytes) is not { } body)
             return null;
         (ChatRequest? request, string? error) = ChatRequest.Read(body);
         if (request is null)
@@ -57,10 +59,10 @@ internal sealed class ChatEndpoint(
             return;
         }
         // The turn before the lease: a request that waits for its conversation must not hold up a switch.
-        TimeSpan wait = ask.Patience ?? config.Server.QueueTimeout;
+        TimeSpan wait = ask.Patience ?? Config.Server.QueueTimeout;
         long began = time.GetTimestamp();
         await using WaitingStream? waiting = request.Stream
-            ? WaitingStream.For(context, ErrorShape.OpenAi, config.Server.WaitComment, time) : null;
+            ? WaitingStream.For(context, ErrorShape.OpenAi, Config.Server.WaitComment, time) : null;
         waiting?.Session = sessionId;
         ValueTask<Turn?> beginning = conversations.BeginAsync(sessionId, request.Messages, wait, clientGone);
         if (!beginning.IsCompleted)
@@ -115,6 +117,7 @@ internal sealed class ChatEndpoint(
     private async Task<Prompt> BuildPromptAsync(ChatRequest request, Turn turn, ModelLease lease, RequestScope scope)
     {
         var tokenizer = new UpstreamTokenizer(forwarder, time, request, lease.Upstream, scope.Token);
+        var config = live.Current;
         return await PromptBuilder.BuildAsync(config.Preset, config.Session, turn, tokenizer.CountAsync, scope.Token);
     }
 

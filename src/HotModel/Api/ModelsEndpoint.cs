@@ -5,14 +5,12 @@ using HotModel.Configuration;
 namespace HotModel.Api;
 
 /// <summary>GET /v1/models and /v1/models/{id}: what can be switched to, by its configured name.</summary>
-/// <param name="models">By configured name.</param>
+/// <param name="live">The models.</param>
 /// <param name="activeModel">The one of them that is active.</param>
 /// <param name="started">When hotmodel started: "created" of all of them, which clients want to be there.</param>
 internal sealed class ModelsEndpoint(
-    IReadOnlyDictionary<string, ModelConfig> models, Func<string?> activeModel, DateTimeOffset started)
+    LiveConfig live, Func<string?> activeModel, DateTimeOffset started)
 {
-    private readonly ModelNames names = new(models);
-    private readonly ModelConfig[] sorted = [.. models.Values.OrderBy(model => model.Name, StringComparer.Ordinal)];
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -30,7 +28,7 @@ internal sealed class ModelsEndpoint(
         json.WriteStartObject();
         json.WriteString("object"u8, "list"u8);
         json.WriteStartArray("data"u8);
-        foreach (ModelConfig model in sorted)
+        foreach (ModelConfig model in live.Current.Models.Values.OrderBy(model => model.Name, StringComparer.Ordinal))
             WriteModel(json, model);
         json.WriteEndArray();
         json.WriteEndObject();
@@ -41,13 +39,14 @@ internal sealed class ModelsEndpoint(
         string id = context.Request.RouteValues["id"] as string ?? "";
         if (id.Length == 0)
             return ListAsync(context);
+        var names = live.Names;
         if (!names.TryResolve(id, out string? named))
         {
             return ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "model_not_found",
                 names.Unknown(id));
         }
         return (named ?? activeModel()) is { } name
-            ? WriteAsync(context, json => WriteModel(json, models[name]))
+            ? WriteAsync(context, json => WriteModel(json, live.Model(name)))
             : ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound, "no_active_model",
                 "No model is active. POST /admin/switch makes one active.");
     }

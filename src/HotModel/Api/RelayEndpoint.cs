@@ -7,16 +7,17 @@ namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
-    HotModelConfig config, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time,
+    LiveConfig live, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time,
     Func<ModelLease, LaneWarmth?>? warmth = null)
 {
-    private readonly PresetPrompt preset = new(config.Preset);
+    private volatile PresetPrompt latest = new(live.Current.Preset);
 
     /// <param name="context">The client's request.</param>
     /// <param name="route">The row of the table.</param>
     /// <param name="path">The one of its paths that was asked for.</param>
     public Task HandleAsync(HttpContext context, RelayedRoute route, string path) => admissions.ServeAsync(context, async () =>
     {
+        var config = live.Current;
         ReadOnlyMemory<byte> body = default;
         if (route.HasBody)
         {
@@ -24,7 +25,7 @@ internal sealed class RelayEndpoint(
                 return;
             body = read;
         }
-        var request = new RelayedRequest(route, path[1..], context.Request, body, preset);
+        var request = new RelayedRequest(route, path[1..], context.Request, body, PresetOf(config));
         if (await asks.ReadAsync(context, request.Model, maySwitch: !route.IsLook) is not { } ask)
             return;
         await using WaitingStream? waiting = request.AsksForStream
@@ -38,4 +39,10 @@ internal sealed class RelayEndpoint(
                 return await exchange.RunAsync(context, request, lease, scope);
         });
     });
+
+    private PresetPrompt PresetOf(HotModelConfig config)
+    {
+        var preset = latest;
+        return preset.Config == config.Preset ? preset : latest = new PresetPrompt(config.Preset);
+    }
 }

@@ -6,13 +6,11 @@ using HotModel.Switching;
 namespace HotModel.Api;
 
 /// <summary>What a request wants of the gate: by the model that it names and by its headers.</summary>
-/// <param name="config">The models.</param>
+/// <param name="live">The models.</param>
 /// <param name="whyNot">Given the name of a model that would have to be loaded, why it does not fit; null: it may.</param>
-internal sealed class RequestAsks(HotModelConfig config, Func<string, CancellationToken, ValueTask<string?>> whyNot)
+internal sealed class RequestAsks(LiveConfig live, Func<string, CancellationToken, ValueTask<string?>> whyNot)
 {
     private const string IntentHeader = "X-HotModel-Intent";
-
-    private readonly ModelNames names = new(config.Models);
 
     /// <summary>Null where the request was refused and the client has been told.</summary>
     /// <param name="context">The client's request.</param>
@@ -26,14 +24,15 @@ internal sealed class RequestAsks(HotModelConfig config, Func<string, Cancellati
                 "invalid_intent", $"{IntentHeader} must be \"background\" or \"interactive\".");
             return null;
         }
+        var (server, names) = (live.Current.Server, live.Names);
         string? named = null;
-        if (config.Server.SwitchOnRequest != SwitchOnRequest.Active && !names.TryResolve(model, out named))
+        if (server.SwitchOnRequest != SwitchOnRequest.Active && !names.TryResolve(model, out named))
         {
             await ApiError.WriteAsync(context.Response, StatusCodes.Status404NotFound, ApiError.NotFound,
                 "model_not_found", names.Unknown(model!));
             return null;
         }
-        if (named is not null && maySwitch && config.Server.SwitchOnRequest == SwitchOnRequest.Switch
+        if (named is not null && maySwitch && server.SwitchOnRequest == SwitchOnRequest.Switch
             && await whyNot(named, context.RequestAborted) is { } reason)
         {
             await ApiError.WriteAsync(context.Response, StatusCodes.Status409Conflict, ApiError.InvalidRequest,
@@ -45,7 +44,7 @@ internal sealed class RequestAsks(HotModelConfig config, Func<string, Cancellati
         {
             Model = named,
             Intent = maySwitch ? intent : RequestIntent.Look,
-            Patience = wait < config.Server.QueueTimeout ? wait : null,
+            Patience = wait < server.QueueTimeout ? wait : null,
         };
     }
 

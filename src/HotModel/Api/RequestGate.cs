@@ -4,10 +4,11 @@ using HotModel.Proxy;
 namespace HotModel.Api;
 
 /// <summary>What holds for every route: who may look, and that nobody gets an error without a word.</summary>
-internal sealed class RequestGate(AccessRules access, ILogger<RequestGate> logger)
+internal sealed class RequestGate(Func<AccessRules> rules, ILogger<RequestGate> logger)
 {
     public async Task PassAsync(HttpContext context, RequestDelegate next)
     {
+        var access = rules();
         if (CorsHeaders.Answer(context, access))
             return;
         if (access.Refuse(context) is { } refusal)
@@ -41,7 +42,7 @@ internal sealed class RequestGate(AccessRules access, ILogger<RequestGate> logge
 
     /// <summary>Who asks for what is not there has most often set a client up with another base URL than it needs.</summary>
     private static string NextStep(PathString path) => path.StartsWithSegments("/admin")
-        ? "Of /admin there are state, switch, events and sessions."
+        ? "Of /admin there are state, switch, reload, events and sessions."
         : "The base URL of OpenAI's clients ends with /v1, that of Anthropic's does not; Ollama's /api is not served, so "
             + "let an Ollama client use the OpenAI API.";
 }

@@ -64,6 +64,10 @@ internal static class AccessChecks
         }
     }
 
+    /// <summary>Anybody on other machines could use it. Where a reload keeps the address, the file alone does not tell.</summary>
+    public static bool IsOpen(HotModelConfig config) =>
+        config.Keys.Count == 0 && !config.Server.AllowWithoutKeys && !IsLoopback(config.Server.Host);
+
     private static bool IsLoopback(string host) =>
         host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 

@@ -72,6 +72,24 @@ internal static class LlamaArguments
             ? new Dictionary<string, string> { ["LLAMA_ARG_CACHE_IDLE_SLOTS"] = "0" }
             : new Dictionary<string, string>();
 
+    /// <summary>
+    /// All that the model's server is told, as one text: where it is another, the model has to be loaded again. What other
+    /// models need of a router is not in it.
+    /// </summary>
+    public static string Identity(HotModelConfig config, ModelConfig model)
+    {
+        IEnumerable<string> all = config.Llama.BackendMode == BackendMode.Process
+            ? model.Port is null ? [model.Binary, model.Path] : [model.Binary, model.RouterId, .. Process(config, model)]
+            : [
+                config.Router.Binary, model.RouterId,
+                .. Router(config with { Models = new Dictionary<string, ModelConfig> { [model.Name] = model } },
+                    config.Router.ModelsPreset),
+                .. config.Router.ModelsPreset is null
+                    ? PresetWriter.Entries(model, _ => { }).Select(entry => $"{entry.Key}={entry.Value}") : [],
+            ];
+        return string.Join('\n', all);
+    }
+
     /// <summary>By its name: in process mode the program may be another, which would refuse an option it lacks.</summary>
     public static bool IsLlamaServer(string binary) =>
         Path.GetFileName(binary).Contains("llama-server", StringComparison.OrdinalIgnoreCase);

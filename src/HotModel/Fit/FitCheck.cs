@@ -32,7 +32,7 @@ internal sealed record FitSenses(
     Func<GpuReading> Gpu, Func<IReadOnlyList<MemoryState>> Memory, Func<LoadedNow> Loaded, bool HasUnreadableGpu);
 
 /// <summary>Whether a model fits, asked before anything is unloaded for it. From any thread.</summary>
-/// <param name="config">The models.</param>
+/// <param name="live">The models.</param>
 /// <param name="facts">Their files and arguments.</param>
 /// <param name="ledger">What they took before.</param>
 /// <param name="store">What is kept of conversations.</param>
@@ -40,7 +40,7 @@ internal sealed record FitSenses(
 /// <param name="seconds">How long unloading and loading a model take; null where it was not measured.</param>
 /// <param name="time">The clock.</param>
 internal sealed class FitCheck(
-    HotModelConfig config, ModelFacts facts, FootprintLedger ledger, SessionStore store, FitSenses senses,
+    LiveConfig live, ModelFacts facts, FootprintLedger ledger, SessionStore store, FitSenses senses,
     Func<string, (TimeSpan? Unload, TimeSpan? Load)> seconds, TimeProvider time)
 {
     /// <summary>So long a verdict holds for requests, which may come by the hundred.</summary>
@@ -67,10 +67,10 @@ internal sealed class FitCheck(
     private FitVerdict Judge(string model, bool isRequest)
     {
         var loaded = senses.Loaded();
-        var fact = facts.Of(config.Models[model]);
+        var fact = facts.Of(live.Model(model));
         if (IsLoaded(model, loaded))
             return new FitVerdict(true, null, [], fact.Settings.ContextTokens, null, []);
-        var policy = config.Server.SwitchPolicy;
+        var policy = live.Current.Server.SwitchPolicy;
         if (policy == SwitchPolicy.ZeroOverlap || loaded.IsMoving || loaded.Model is null)
             return Judge(model, fact, loaded, isBeside: false);
         var beside = Judge(model, fact, loaded, isBeside: true);
@@ -99,7 +99,7 @@ internal sealed class FitCheck(
             GpuProcessBytes = ledger.ProcessBytes(fact.Build, visible.Devices),
             Freed = isBeside ? FreedMemory.Nothing(reading) : Freed(loaded, reading),
             FreeCpuBytes = senses.Memory() is { Count: > 0 } states ? states.Min(state => state.Available) : null,
-            Doubt = Doubt(config.Models[model], fact.Settings, loaded, reading) ?? visible.Doubt,
+            Doubt = Doubt(live.Model(model), fact.Settings, loaded, reading) ?? visible.Doubt,
         }) with
         { IsBeside = isBeside };
     }
@@ -130,7 +130,7 @@ internal sealed class FitCheck(
             LargestCtxSize = verdict.LargestContext,
             Devices = [.. verdict.Devices.Select(PlannedDevice.Of)],
             Seconds = new PlannedSeconds(Rounded(unload), Rounded(load), Rounded(unload + load)),
-            Warm = new PlannedWarmth(CachedPart(config.Models[model]), SnapshotOf(model)),
+            Warm = new PlannedWarmth(CachedPart(live.Model(model)), SnapshotOf(model)),
             Notes = verdict.Notes,
         };
     }
@@ -141,7 +141,7 @@ internal sealed class FitCheck(
             return "it is on its way in";
         if (loaded.OthersMove)
             return "a model is on its way in or out";
-        if (config.Llama.BackendMode == BackendMode.Process && !LlamaArguments.IsLlamaServer(model.Binary))
+        if (live.Current.Llama.BackendMode == BackendMode.Process && !LlamaArguments.IsLlamaServer(model.Binary))
             return "its program is not llama-server";
         var mayUseGpu = settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });
         return mayUseGpu && reading.Devices.Count == 0 && senses.HasUnreadableGpu
@@ -151,7 +151,7 @@ internal sealed class FitCheck(
     private static double? Rounded(TimeSpan? span) => span is { } value ? Math.Round(value.TotalSeconds, 3) : null;
 
     private PlannedSnapshot? SnapshotOf(string model) =>
-        config.Snapshots.Enabled && store.LatestSnapshot(model) is { } snapshot
+        live.Current.Snapshots.Enabled && store.LatestSnapshot(model) is { } snapshot
             ? new PlannedSnapshot(snapshot.SessionId, snapshot.Tokens) : null;
 
     private Dictionary<string, FreedMemory> Freed(LoadedNow loaded, GpuReading reading)
@@ -162,7 +162,7 @@ internal sealed class FitCheck(
         long? cpu = null;
         if (!loaded.IsMoving)
         {
-            var leaving = facts.Of(config.Models[loaded.Model!]);
+            var leaving = facts.Of(live.Model(loaded.Model!));
             var gpus = ledger.UsesGpu(leaving.Build) == false ? [] : facts.Visible(leaving, reading.Devices).Devices;
             measured = ledger.Find(leaving, gpus);
             var estimate = FitEstimate.Of(
@@ -184,7 +184,7 @@ internal sealed class FitCheck(
         var (cached, all) = (0L, 0L);
         try
         {
-            foreach (var path in ModelFiles.Of(config, model))
+            foreach (var path in ModelFiles.Of(live.Current, model))
             {
                 using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
                 var bytes = RandomAccess.GetLength(file);

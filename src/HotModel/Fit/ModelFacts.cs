@@ -15,9 +15,9 @@ namespace HotModel.Fit;
 internal sealed record ModelFact(ModelShape? Shape, string? Error, FitSettings Settings, string Build, string? Fingerprint);
 
 /// <summary>Looks models up: their arguments, their files, the program. From any thread.</summary>
-/// <param name="config">The configuration.</param>
+/// <param name="live">The configuration.</param>
 /// <param name="environment">That llama-server will have.</param>
-internal sealed class ModelFacts(HotModelConfig config, IReadOnlyDictionary<string, string> environment)
+internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, string> environment)
 {
     // As many as there are models in the configuration.
     private readonly ConcurrentDictionary<string, (string Stamp, ModelShape? Shape, string? Error)> shapes =
@@ -30,6 +30,7 @@ internal sealed class ModelFacts(HotModelConfig config, IReadOnlyDictionary<stri
 
     public ModelFact Of(ModelConfig model)
     {
+        var config = live.Current;
         IReadOnlyList<string> arguments;
         try
         {

@@ -66,6 +66,9 @@ internal sealed class RouterBackend : IBackend
         this.quarantine = quarantine;
     }
 
+    /// <summary>The router that was started last would be started otherwise now: it goes before the next load.</summary>
+    public Func<bool> IsOutdated { private get; init; } = () => false;
+
     public bool IsRunning => router is { Child.HasExited: false };
 
     public IReadOnlyList<int> ProcessIds => launcher.Pids;
@@ -77,7 +80,7 @@ internal sealed class RouterBackend : IBackend
     {
         cancel.ThrowIfCancellationRequested();
         Volatile.Write(ref loaded, null);
-        if (quarantine.IsStale)
+        if (quarantine.IsStale || IsOutdated())
             await StopAsync(StopMargin);
         if (await EnsureRouterAsync(cancel) is { } noRouter)
             return new(null, noRouter);

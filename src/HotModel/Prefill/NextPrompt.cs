@@ -11,7 +11,7 @@ namespace HotModel.Prefill;
 internal sealed record Beginning(string Session, MessageHash History, PromptTokens Tokens);
 
 /// <summary>How the next prompt of the conversation that was used last will begin.</summary>
-internal sealed class NextPrompt(HotModelConfig config, SessionStore store, Forwarder forwarder, TimeProvider time)
+internal sealed class NextPrompt(LiveConfig live, SessionStore store, Forwarder forwarder, TimeProvider time)
 {
     // What two prompts have in common that differ in their questions does not depend on the question. Templates may write
     // the same conversation otherwise once another question follows, so it cannot be had from the conversation alone.
@@ -47,6 +47,7 @@ internal sealed class NextPrompt(HotModelConfig config, SessionStore store, Forw
         var history = store.ReadHistory(head.Key);
         if (!IsOpen(history) || Shape(latest.Id, history) is not { } shape)
             return null;
+        var config = live.Current;
         var system = SystemPrompt.Build(config.Preset, [.. head.ClientSystem.Select(MessageJson.Read)]);
         var tokenizer = new UpstreamTokenizer(forwarder, time, shape, upstream, cancel);
         var prompts = new ReadOnlyMemory<byte>[Questions.Length];

@@ -37,6 +37,8 @@ internal sealed class PresetPrompt
         blockBefore = [.. "[{\"type\":\"text\",\"text\":"u8, .. withBlankLine, .. "},"u8];
     }
 
+    public PresetConfig Config => preset;
+
     /// <summary>The name of the member that carries the instructions; empty where there is none.</summary>
     public static ReadOnlySpan<byte> MemberOf(PresetPlace place) => place switch
     {

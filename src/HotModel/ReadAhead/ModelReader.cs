@@ -5,7 +5,7 @@ namespace HotModel.ReadAhead;
 
 /// <summary>Reads models ahead, one at a time. Used by one thread.</summary>
 internal sealed class ModelReader(
-    HotModelConfig config, Func<IReadOnlyList<MemoryState>> readMemory, TimeProvider time, ILogger logger)
+    LiveConfig live, Func<IReadOnlyList<MemoryState>> readMemory, TimeProvider time, ILogger logger)
 {
     private ModelReading? latest;
 
@@ -14,7 +14,7 @@ internal sealed class ModelReader(
     public Func<ReadAheadReport> Start(string model, CancellationToken stop)
     {
         var reading = latest = ModelReading.Start(
-            model, () => ModelFiles.Of(config, config.Models[model]), new MemoryBudget(readMemory), latest, time, logger, stop);
+            model, () => ModelFiles.Of(live.Current, live.Model(model)), new MemoryBudget(readMemory), latest, time, logger, stop);
         return () => reading.Report;
     }
 }

@@ -29,6 +29,11 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
                 Target = e.Model,
                 Asked = false,
             },
+            ScheduleEventKind.ModelForgotten => RefuseAll(s with
+            {
+                Active = s.Active == e.Model ? null : s.Active,
+                Beside = s.Beside == e.Model ? null : s.Beside,
+            }, r => r.Model == e.Model, RefusalKind.Removed),
             // Asked for anew even where it has come a little early.
             ScheduleEventKind.TimePassed => s with { WakeAt = null },
             ScheduleEventKind.StopRequested => RefuseAll(s with { Closing = true }, _ => true, RefusalKind.Stopping),

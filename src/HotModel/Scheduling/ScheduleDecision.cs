@@ -31,6 +31,8 @@ internal enum RefusalKind
     /// <summary>A background request for which no switch is made now.</summary>
     Background,
     NoActiveModel,
+    /// <summary>The model that it names was taken out of the configuration.</summary>
+    Removed,
     /// <summary>It names another model than the active one, and no model is switched for it.</summary>
     OtherModel,
     /// <summary>No model answers now, and the rules are that nobody waits for one.</summary>

@@ -32,6 +32,8 @@ internal enum ScheduleEventKind
     BesideEnded,
     /// <summary>The model that was to come beside the loaded one has to come in its place.</summary>
     BesideRefused,
+    /// <summary>The model is not configured any more.</summary>
+    ModelForgotten,
     /// <summary>The time that was asked for with WakeAt has come. One that is early or late does no harm.</summary>
     TimePassed,
     StopRequested,
@@ -44,7 +46,7 @@ internal readonly record struct ScheduleEvent(ScheduleEventKind Kind)
     public long Id { get; init; }
     /// <summary>
     /// RequestArrived: the model that it names; null: the active one. AnswerEnded: the one that answered. SwitchBegun: the
-    /// target. ModelOpened, LoadFailed: the one. ModelGone: the one that is being brought back.
+    /// target. ModelOpened, LoadFailed, ModelForgotten: the one. ModelGone: the one that is being brought back.
     /// </summary>
     public string? Model { get; init; }
     /// <summary>RequestArrived, AnswerEnded.</summary>

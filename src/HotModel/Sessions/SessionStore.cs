@@ -20,7 +20,7 @@ internal sealed partial class SessionStore : IDisposable
 
     private readonly Lock sync = new();
     private readonly SqliteConnection connection;
-    private readonly SessionConfig limits;
+    private volatile SessionConfig limits;
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly List<StoreStatement> statements = [];
@@ -71,6 +71,9 @@ internal sealed partial class SessionStore : IDisposable
         PrepareAdmin(out listSessions, out readSummary, out readModels, out readFirstUser, out readMessages);
         lastActiveModel = getSetting.Scalar("last_active_model") as string;
     }
+
+    /// <summary>Hold from the next turn on.</summary>
+    public SessionConfig Limits { set => limits = value; }
 
     /// <summary>Turns whose messages could not be stored since the start.</summary>
     public long FailedWrites => Interlocked.Read(ref failedWrites);

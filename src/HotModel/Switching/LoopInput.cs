@@ -1,3 +1,4 @@
+using HotModel.Configuration;
 using HotModel.Gpu;
 using HotModel.Llama;
 using HotModel.Scheduling;
@@ -52,6 +53,9 @@ internal abstract record LoopInput
 
     /// <summary>For the lanes together: somebody wants to know that inputs are handled.</summary>
     internal sealed record Passed(TaskCompletionSource Done) : LoopInput;
+
+    /// <summary>For the lanes together: another configuration is in force.</summary>
+    internal sealed record Reconfigured(ConfigDifference Difference, TaskCompletionSource Done) : LoopInput;
 
     /// <summary>An operation threw: a bug, or an operating system that refuses to work.</summary>
     internal sealed record Broken(Exception Cause) : LoopInput;

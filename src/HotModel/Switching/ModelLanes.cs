@@ -32,7 +32,7 @@ internal sealed partial class ModelLanes
     }
 
     private readonly LaneShare share;
-    private readonly HotModelConfig config;
+    private readonly LiveConfig live;
     private readonly IReadOnlyList<LaneSeat> seats;
     private readonly SwitchGpu gpu;
     private readonly Action<string> rememberActive;
@@ -44,7 +44,7 @@ internal sealed partial class ModelLanes
     private bool isClosing;
     private volatile LanesPicture picture;
 
-    /// <param name="config">Limits, time-outs and models.</param>
+    /// <param name="live">Limits, time-outs and models.</param>
     /// <param name="seats">One for each model that may be loaded at once.</param>
     /// <param name="gpu">Reads and settles device memory.</param>
     /// <param name="place">Looks whether a model fits beside what is loaded; on any thread, may take a moment.</param>
@@ -52,7 +52,7 @@ internal sealed partial class ModelLanes
     /// <param name="rememberActive">Called whenever another model has become the active one.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">One line per phase.</param>
-    public ModelLanes(HotModelConfig config, IReadOnlyList<LaneSeat> seats, SwitchGpu gpu, Func<string, LanePlace> place,
+    public ModelLanes(LiveConfig live, IReadOnlyList<LaneSeat> seats, SwitchGpu gpu, Func<string, LanePlace> place,
         string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
     {
         share = new LaneShare(time)
@@ -61,7 +61,7 @@ internal sealed partial class ModelLanes
                 lanes.Find(lane => lane.Loop != loop && lane.IsLeaving && lane.Loop.State.Active == model)?.Gone.Task
                     ?? Task.CompletedTask,
         };
-        this.config = config;
+        this.live = live;
         this.seats = seats;
         this.gpu = gpu;
         this.place = place;
@@ -120,7 +120,7 @@ internal sealed partial class ModelLanes
     public Task<SwitchReport> SwitchAsync(string model, bool force, TimeSpan? drainTimeout)
     {
         var ask = new SwitchAsk(
-            new SwitchTicket(share.NextTicket(), model, force), drainTimeout, config.Server.DrainTimeout);
+            new SwitchTicket(share.NextTicket(), model, force), drainTimeout, live.Current.Server.DrainTimeout);
         if (!share.Post(null, new LoopInput.Asked(ask)))
             ask.Complete(active.Loop.Report(ask, SwitchOutcome.Stopping));
         return ask.Report;
@@ -185,6 +185,8 @@ internal sealed partial class ModelLanes
         else if (lanes.Find(lane => lane.Loop == loop) is { } lane)
             Handle(lane, input);
         Review();
+        while (RenewLanes())
+            Review();
         if (active.Loop.State.Active is { } now && now != remembered)
             rememberActive(remembered = now);
         picture = NewPicture();
@@ -206,6 +208,9 @@ internal sealed partial class ModelLanes
     {
         switch (input)
         {
+            case LoopInput.Arrived { Waiter: var late } when late.Ask.Model is { } model && !live.Has(model):
+                late.Refuse(RefusalKind.Removed, live.Names.Unknown(model), null);
+                break;
             case LoopInput.Arrived arrived:
                 LaneOf(arrived.Waiter).Loop.Handle(arrived);
                 break;
@@ -222,8 +227,11 @@ internal sealed partial class ModelLanes
                 EndWait(overdue.Ask);
                 break;
             case LoopInput.CutAsked cut:
-                if (lanes.Find(lane => lane.Loop == cut.Lane) is { IsLeaving: true } late)
-                    Cut(late);
+                if (lanes.Find(lane => lane.Loop == cut.Lane) is { IsLeaving: true } tooLate)
+                    Cut(tooLate);
+                break;
+            case LoopInput.Reconfigured reconfigured:
+                Reconfigure(reconfigured);
                 break;
             case LoopInput.StopAsked:
                 Close();
@@ -248,11 +256,11 @@ internal sealed partial class ModelLanes
     }
 
     private Lane LaneOf(RequestWaiter waiter) => lanes[LanePlan.Route(Views(), waiter.Ask.Model,
-        config.Server.SwitchOnRequest == SwitchOnRequest.Switch && waiter.Ask.Intent != RequestIntent.Look)];
+        live.Current.Server.SwitchOnRequest == SwitchOnRequest.Switch && waiter.Ask.Intent != RequestIntent.Look)];
 
     private Lane Begin(LaneSeat seat, string? model)
     {
-        var loop = new SwitchLoop(share, seat, config, gpu, model, logger);
+        var loop = new SwitchLoop(share, seat, live, gpu, model, logger);
         var lane = new Lane(loop);
         loop.Heard = news => Hear(lane, news);
         lanes.Add(lane);
@@ -264,7 +272,7 @@ internal sealed partial class ModelLanes
         var schedule = lane.Loop.Schedule;
         return new LaneView(
             lane.Model, lane.IsReady, lane == active, lane.IsLeaving,
-            lane.Model is { } model && config.Models[model].Pin,
+            lane.Model is { } model && live.Model(model).Pin,
             schedule.Waiting.Values.Any(r => r.Model is { } wanted && wanted != lane.Model),
             schedule.InFlight > 0 ? share.Now : schedule.IdleSince);
     })];
@@ -304,6 +312,8 @@ internal sealed partial class ModelLanes
                 arrived.Waiter.Refuse(RefusalKind.Stopping, SwitchLoop.StoppingMessage, SwitchLoop.StoppingRetry);
             if (late.Input is LoopInput.Asked asked)
                 asked.Ask.Complete(active.Loop.Report(asked.Ask, SwitchOutcome.Stopping));
+            if (late.Input is LoopInput.Reconfigured reconfigured)
+                reconfigured.Done.SetResult();
         }
         share.GiveAnswers();
     }

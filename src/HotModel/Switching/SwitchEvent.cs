@@ -12,6 +12,10 @@ internal enum SwitchEventKind
     NextSwitch,
     /// <summary>Nobody uses the model that answers.</summary>
     UnloadRequested,
+    /// <summary>The model that answers, or is to be brought back, is configured otherwise now.</summary>
+    ReloadRequested,
+    /// <summary>The model that answers, or answered last, is not configured any more.</summary>
+    ModelForgotten,
     StopRequested,
     ModelUnloaded,
     MemorySettled,

@@ -17,6 +17,7 @@ internal sealed partial class SwitchLoop
             RefusalKind.NoActiveModel => (
                 "No model is active. Name one in the request, or switch to one: POST /admin/switch, or hotmodel switch MODEL."
                 + Because(), (int?)null),
+            RefusalKind.Removed => (live.Names.Unknown(waiter.Ask.Model!), null),
             RefusalKind.OtherModel => (OtherModelMessage(waiter.Ask), null),
             RefusalKind.Pinned => (
                 $"The model '{schedule.Target ?? schedule.Active}' is pinned, so that '{waiter.Ask.Model}' is loaded "
@@ -26,9 +27,9 @@ internal sealed partial class SwitchLoop
                 $"The model '{waiter.Ask.Model}' is not loaded, and background requests do not wait for it "
                 + "(background_requests).", 10),
             RefusalKind.Switching => (BusyMessage(), 2),
-            RefusalKind.QueueFull => ($"{server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
+            RefusalKind.QueueFull => ($"{Server.QueueLimit} requests are waiting already; queue_limit raises that.", 5),
             RefusalKind.ModelQueueFull => (
-                $"{server.QueueLimitPerModel} requests are waiting for '{waiter.Ask.Model}' already; "
+                $"{Server.QueueLimitPerModel} requests are waiting for '{waiter.Ask.Model}' already; "
                 + "queue_limit_per_model raises that.", 5),
             RefusalKind.QueueTimedOut => (QueueTimedOutMessage(waiter.Ask), 10),
             RefusalKind.ModelFailed => (
@@ -46,7 +47,7 @@ internal sealed partial class SwitchLoop
         var now = coming is null
             ? $"The active model is '{schedule.Loaded ?? schedule.Active}'"
             : $"The model '{coming}' is about to be the active one";
-        return server.SwitchOnRequest == SwitchOnRequest.Reject && ask.Intent != RequestIntent.Look
+        return Server.SwitchOnRequest == SwitchOnRequest.Reject && ask.Intent != RequestIntent.Look
             ? $"{now}, and switch_on_request = \"reject\" keeps it. Name that one or \"active\", or switch "
                 + $"to '{ask.Model}': POST /admin/switch."
             : $"The model '{ask.Model}' is not loaded, and this request does not make it so. {now}.";
@@ -72,11 +73,11 @@ internal sealed partial class SwitchLoop
 
     private string QueueTimedOutMessage(RequestAsk ask) =>
         (ask.Model is { } model ? $"The model '{model}'" : "A model")
-        + $" was not ready within {(ask.Patience ?? server.QueueTimeout).TotalSeconds:0.###} s "
+        + $" was not ready within {(ask.Patience ?? Server.QueueTimeout).TotalSeconds:0.###} s "
         + (ask.Patience is null ? "(queue_timeout_seconds)." : "(the request's Prefer: wait).") + Because();
 
     private LoadFailure LoadTimedOut() => new(LoadFailureReason.TimedOut,
-        $"The model '{state.Goal}' did not load within {server.LoadTimeout.TotalSeconds:0.###} s (load_timeout_seconds).",
+        $"The model '{state.Goal}' did not load within {Server.LoadTimeout.TotalSeconds:0.###} s (load_timeout_seconds).",
         operations.LogTail());
 
     private void NoteFailure(LoadFailure value)

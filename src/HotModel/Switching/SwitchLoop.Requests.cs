@@ -6,7 +6,7 @@ namespace HotModel.Switching;
 /// <content>Requests: what happens goes to the scheduler, what it decides to the machine and to those who wait.</content>
 internal sealed partial class SwitchLoop
 {
-    private readonly RequestScheduler scheduler;
+    private RequestScheduler scheduler;
     private readonly Dictionary<long, RequestWaiter> waiters = [];
     private readonly SwitchCosts costs;
     private volatile ScheduleState schedule;
@@ -143,7 +143,7 @@ internal sealed partial class SwitchLoop
             case ScheduleDecisionKind.StartSwitch:
                 var ticket = new SwitchTicket(
                     share.NextTicket(), decision.Model!, Force: false, IsScheduled: true);
-                Ask(new SwitchAsk(ticket, null, server.DrainTimeout));
+                Ask(new SwitchAsk(ticket, null, Server.DrainTimeout));
                 break;
             case ScheduleDecisionKind.Reopen:
                 Apply(new SwitchEvent(SwitchEventKind.SwitchWithdrawn));

@@ -27,7 +27,7 @@ internal sealed partial class SwitchLoop
     private readonly LaneShare share;
     private readonly LaneSeat seat;
     private readonly Dictionary<long, SwitchAsk> asks = [];
-    private readonly ServerConfig server;
+    private readonly LiveConfig live;
     private readonly SwitchMachine machine;
     private readonly SwitchOperations operations;
     private readonly SwitchRecorder recorder;
@@ -44,22 +44,22 @@ internal sealed partial class SwitchLoop
 
     /// <param name="share">What all lanes have in common.</param>
     /// <param name="seat">What is this lane's own.</param>
-    /// <param name="config">Limits, time-outs and models.</param>
+    /// <param name="live">Limits, time-outs and models.</param>
     /// <param name="gpu">Reads and settles device memory.</param>
     /// <param name="activeModel">The model to load first; null: none.</param>
     /// <param name="logger">One line per phase.</param>
     public SwitchLoop(
-        LaneShare share, LaneSeat seat, HotModelConfig config, SwitchGpu gpu, string? activeModel, ILogger logger)
+        LaneShare share, LaneSeat seat, LiveConfig live, SwitchGpu gpu, string? activeModel, ILogger logger)
     {
         this.share = share;
         this.seat = seat;
-        server = config.Server;
+        this.live = live;
         time = share.Time;
         Feed = new SwitchFeed(news => Heard?.Invoke(news));
         machine = new SwitchMachine(new SwitchRules(SwitchQueueLimit));
-        scheduler = new RequestScheduler(RulesOf(config));
+        scheduler = new RequestScheduler(RulesOf(live.Current));
         operations = new SwitchOperations(
-            config.Models, seat.Backend(lost => Post(new LoopInput.Lost(lost))), gpu, seat.Warmth, Feed, Post);
+            live.Model, seat.Backend(lost => Post(new LoopInput.Lost(lost))), gpu, seat.Warmth, Feed, Post);
         recorder = new SwitchRecorder(time, gpu);
         costs = new SwitchCosts(time);
         this.logger = logger;
@@ -254,6 +254,7 @@ internal sealed partial class SwitchLoop
                 operations.Settle(state.Generation);
                 break;
             case SwitchEffectKind.StartLoad:
+                loadedCommand = live.CommandOf(effect.Model!);
                 operations.Load(state.Generation, effect.Model!, share.Gone(this, effect.Model!));
                 break;
             case SwitchEffectKind.StopBackend:
@@ -308,9 +309,9 @@ internal sealed partial class SwitchLoop
     private TimeSpan DeadlineTime(DeadlineKind kind) => kind switch
     {
         DeadlineKind.Drain => asks[state.Current!.Value.Id].DrainTimeout,
-        DeadlineKind.Load => server.LoadTimeout,
+        DeadlineKind.Load => Server.LoadTimeout,
         DeadlineKind.BackOff => BackOff(),
-        DeadlineKind.Stop => StopTimeout ?? server.StopTimeout,
+        DeadlineKind.Stop => StopTimeout ?? Server.StopTimeout,
     };
 
     private TimeSpan BackOff()

@@ -45,18 +45,19 @@ internal sealed class SwitchMachine(SwitchRules rules)
             || (s.Phase != SwitchPhase.Loading && s.Instance == 0),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchRequested
             or SwitchEventKind.SwitchWithdrawn or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested
-            or SwitchEventKind.StopRequested => false,
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten or SwitchEventKind.StopRequested => false,
     };
 
     private static Step Idle(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.SwitchRequested => Begin(s, e.Ticket),
+        SwitchEventKind.ModelForgotten => s with { Active = null },
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
             or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped
-            => throw Impossible(s, e),
+            or SwitchEventKind.ReloadRequested => throw Impossible(s, e),
     };
 
     private Step Loading(SwitchState s, SwitchEvent e) => e.Kind switch
@@ -71,7 +72,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
-            or SwitchEventKind.MemorySettled or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+            or SwitchEventKind.MemorySettled or SwitchEventKind.BackendStopped
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten => throw Impossible(s, e),
     };
 
     private static Step Ready(SwitchState s, SwitchEvent e) => e.Kind switch
@@ -85,6 +87,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.SwitchRequested => Begin(s, e.Ticket),
         SwitchEventKind.NextSwitch => Next(s),
         SwitchEventKind.UnloadRequested when s.InFlight == 0 => Unload(s, s.Active!),
+        SwitchEventKind.ReloadRequested => Renew(s with { Goal = s.Active }),
+        SwitchEventKind.ModelForgotten => Renew(s),
         SwitchEventKind.ModelLost => Lost(s),
         SwitchEventKind.StopRequested => Close(s).Then(c => c.InFlight == 0 ? StopBackend(c)
             : Drain(c, DeadlineKind.Stop)),
@@ -96,17 +100,19 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private Step Draining(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.RequestFinished => Drained(s with { InFlight = s.InFlight - 1 }),
-        SwitchEventKind.SwitchRequested => s.Instance == 0 || s.Closing ? Queue(s, e.Ticket) : Replace(s, e.Ticket),
+        SwitchEventKind.SwitchRequested => s.Instance == 0 || s.Closing ? Queue(s, e.Ticket)
+            : s.Current is null ? TakeOver(s, e.Ticket)
+            : Replace(s, e.Ticket),
         SwitchEventKind.SwitchWithdrawn when s.Current is { IsScheduled: true } => Reopen(s, SwitchOutcome.Withdrawn),
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
-        SwitchEventKind.DeadlinePassed => s.Closing || s.Current is not { Force: false } || s.Instance == 0
+        SwitchEventKind.DeadlinePassed => IsRenewing(s) ? throw Impossible(s, e) : s.Closing || s.Current is not { Force: false } || s.Instance == 0
             ? new Step(s, []).Do(SwitchEffectKind.AbortInFlight)
             : Reopen(s, SwitchOutcome.DrainTimedOut).Do(SwitchEffectKind.Open),
         SwitchEventKind.StopRequested => s.Closing ? s : Close(s).Then(c => Drain(c, DeadlineKind.Stop)),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.SwitchWithdrawn or SwitchEventKind.NextSwitch
             or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded or SwitchEventKind.MemorySettled
             or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.BackendStopped
-            => throw Impossible(s, e),
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten => throw Impossible(s, e),
     };
 
     private Step Unloading(SwitchState s, SwitchEvent e) => e.Kind switch
@@ -117,7 +123,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.MemorySettled
             or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost
-            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten => throw Impossible(s, e),
     };
 
     private Step Settling(SwitchState s, SwitchEvent e) => e.Kind switch
@@ -128,13 +135,16 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost
-            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped => throw Impossible(s, e),
+            or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten => throw Impossible(s, e),
     };
 
     private static Step BackingOff(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.SwitchRequested => Begin(s, e.Ticket),
         SwitchEventKind.DeadlinePassed => Load(s),
+        SwitchEventKind.ReloadRequested => Load(s with { Attempts = 0 }),
+        SwitchEventKind.ModelForgotten => Enter(s with { Active = null, Goal = null, Attempts = 0 }, SwitchPhase.Idle),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
@@ -150,7 +160,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
-            or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed => throw Impossible(s, e),
+            or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten => throw Impossible(s, e),
     };
 
     private static Step Stopped(SwitchState s, SwitchEvent e) => e.Kind switch
@@ -161,7 +172,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
             or SwitchEventKind.MemorySettled or SwitchEventKind.ModelLoaded or SwitchEventKind.LoadFailed
             or SwitchEventKind.ModelLost or SwitchEventKind.DeadlinePassed or SwitchEventKind.BackendStopped
-            => throw Impossible(s, e),
+            or SwitchEventKind.ReloadRequested or SwitchEventKind.ModelForgotten => throw Impossible(s, e),
     };
 
     /// <summary>Starts the switch from a phase where nothing else is under way.</summary>
@@ -181,6 +192,21 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private static Step Next(SwitchState s) => s.Queued.IsEmpty
         ? s
         : Begin(s with { Queued = s.Queued.RemoveAt(0) }, s.Queued[0]).Then(b => b.IsSwitching ? b : Next(b));
+
+    /// <summary>
+    /// The model goes when its answers have ended, however long they take, and <see cref="SwitchState.Goal"/> comes.
+    /// </summary>
+    private static Step Renew(SwitchState s) => s.InFlight == 0 ? Unload(s, s.Active!) : Enter(s, SwitchPhase.Draining);
+
+    private static bool IsRenewing(SwitchState s) => s is { Current: null, Instance: not 0, Closing: false };
+
+    /// <summary>A switch has its own bound for the answers that end, and loads nothing as it was configured.</summary>
+    private static Step TakeOver(SwitchState s, SwitchTicket ticket) => Drain(s with
+    {
+        Current = ticket,
+        Goal = ticket.Model,
+        Fallback = ticket.Model == s.Active ? null : s.Active,
+    }, DeadlineKind.Drain);
 
     private static Step Drained(SwitchState s) => s.InFlight > 0 ? s
         : s.Closing ? StopBackend(s)

@@ -37,7 +37,7 @@ internal sealed record SwitchWarmth(
 
 /// <summary>Runs the slow parts of a switch, one after another; a new one cancels the one before and waits for its end.</summary>
 internal sealed class SwitchOperations(
-    IReadOnlyDictionary<string, ModelConfig> models, IBackend backend, SwitchGpu gpu,
+    Func<string, ModelConfig> models, IBackend backend, SwitchGpu gpu,
     SwitchWarmth warmth, SwitchFeed feed, Action<LoopInput> post) : IAsyncDisposable
 {
     /// <summary>A router without work ends in well under a second; with a stuck model it is killed after this.</summary>
@@ -48,6 +48,7 @@ internal sealed class SwitchOperations(
     private GpuReading? beforeLoad;
     private GpuReading? beforeUnload;
     private IReadOnlyList<int> leaving = [];
+    private ModelConfig? loaded;
 
     public bool BackendIsRunning => backend.IsRunning;
 
@@ -59,10 +60,12 @@ internal sealed class SwitchOperations(
 
     public void Unload(long generation, string model) => Run(async token =>
     {
+        // As it was loaded: by now it may be configured otherwise.
+        var leaver = loaded is { } known && known.Name == model ? known : models(model);
         var saved = await warmth.Leaving(token);
         var before = beforeUnload = gpu.Read();
         var running = backend.ProcessIds;
-        await backend.UnloadAsync(models[model], token);
+        await backend.UnloadAsync(leaver, token);
         // What runs on, such as the router, holds what it held before.
         leaving = [.. running.Except(backend.ProcessIds)];
         return new LoopInput.Unloaded(generation, before, gpu.Read(), saved);
@@ -78,14 +81,15 @@ internal sealed class SwitchOperations(
     {
         await gone.WaitAsync(token);
         beforeLoad = gpu.Read();
-        var result = await backend.LoadAsync(models[model], generation,
+        var comer = loaded = models(model);
+        var result = await backend.LoadAsync(comer, generation,
             progress => feed.Publish(new ProgressNews(model, progress.Stage, progress.Fraction)), token);
         var reading = gpu.Read();
-        gpu.Measure(models[model], new LoadReadings(beforeLoad, reading, backend.ProcessIds, result.Failure));
+        gpu.Measure(comer, new LoadReadings(beforeLoad, reading, backend.ProcessIds, result.Failure));
         if (result.Upstream is not { } upstream)
             return new LoopInput.LoadEnded(generation, result, reading, null);
         post(new LoopInput.Answers(generation));
-        var restored = await warmth.Loaded(models[model], upstream, token);
+        var restored = await warmth.Loaded(comer, upstream, token);
         return new LoopInput.LoadEnded(generation, result, reading, restored);
     });
 

@@ -105,8 +105,8 @@ internal sealed class ChatHost : IAsyncDisposable
                 }
                 return next(context);
             });
-            app.Use(new RequestGate(
-                new AccessRules(config.Server, new ApiKeys(config.Keys, new Dictionary<string, string>())),
+            var rules = new AccessRules(config.Server, new ApiKeys(config.Keys, new Dictionary<string, string>()));
+            app.Use(new RequestGate(() => rules,
                 NullLogger<RequestGate>.Instance).PassAsync);
             RelayRouting.Map(app, chat, relay);
         });

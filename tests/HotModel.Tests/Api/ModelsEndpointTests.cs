@@ -11,7 +11,7 @@ public class ModelsEndpointTests
     private static async Task<(WebApplication App, HttpClient Client)> ServeAsync(string? active)
     {
         WebApplication app = await ChatHost.ServeAsync(
-            app => new ModelsEndpoint(TestConfig.Create("b", "a/x:Q8", "B").Models, () => active, Started).Map(app));
+            app => new ModelsEndpoint(TestConfig.Create("b", "a/x:Q8", "B"), () => active, Started).Map(app));
         return (app, new HttpClient { BaseAddress = ChatHost.AddressOf(app) });
     }
 
@@ -51,10 +51,11 @@ public class ModelsEndpointTests
     [Fact]
     public async Task Aliases_are_told_and_taken()
     {
-        var models = TestConfig.Create("a", "b").Models.Values.ToDictionary(
+        var config = TestConfig.Create("a", "b");
+        var models = config.Models.Values.ToDictionary(
             model => model.Name, model => model.Name == "b" ? model with { Aliases = ["gpt-4o", "x/y"] } : model);
         await using WebApplication app = await ChatHost.ServeAsync(
-            app => new ModelsEndpoint(models, () => null, Started).Map(app));
+            app => new ModelsEndpoint(config with { Models = models }, () => null, Started).Map(app));
         using var client = new HttpClient { BaseAddress = ChatHost.AddressOf(app) };
         const string b = """{"id":"b","object":"model","created":1700000000,"owned_by":"hotmodel","aliases":["gpt-4o","x/y"]}""";
 
