@@ -65,7 +65,8 @@ internal sealed record ConfigDifference
             },
             Snapshots = current.Snapshots,
             // llama-server would empty slots before they are saved.
-            Router = wanted.Router with { CacheIdleSlots = wanted.Router.CacheIdleSlots && !current.Snapshots.Enabled },
+            Router = wanted.Snapshots.Enabled == current.Snapshots.Enabled ? wanted.Router
+                : wanted.Router with { CacheIdleSlots = wanted.Router.CacheIdleSlots && !current.Snapshots.Enabled },
         };
         return wanted.Llama.BackendMode == current.Llama.BackendMode ? kept
             : kept with { Llama = current.Llama, Router = current.Router, Models = current.Models };

@@ -203,7 +203,13 @@ internal sealed partial class SwitchLoop
             return;
         if (state.Current is null && state.Queued.IsEmpty)
         {
-            if (schedule.Gate != GateState.Empty || schedule.Target != state.Goal)
+            if (state is { Phase: SwitchPhase.Draining, Instance: not 0 })
+            {
+                // The model goes because it is configured otherwise now.
+                if (schedule.Gate == GateState.Open)
+                    Tell(new ScheduleEvent(ScheduleEventKind.SwitchBegun) { Model = state.Goal });
+            }
+            else if (schedule.Gate != GateState.Empty || schedule.Target != state.Goal)
                 Tell(new ScheduleEvent(ScheduleEventKind.ModelGone) { Model = state.Goal });
             return;
         }

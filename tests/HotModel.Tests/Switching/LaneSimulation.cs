@@ -15,17 +15,17 @@ internal sealed class LaneSimulation
     private readonly List<ScriptedBackend> backends = [];
     private readonly List<Client> clients = [];
 
-    /// <param name="config">Its policy is not zero_overlap.</param>
+    /// <param name="live">Its policy is not zero_overlap.</param>
     /// <param name="activeModel">Is loaded when this returns.</param>
-    public LaneSimulation(HotModelConfig config, string activeModel = "a")
+    public LaneSimulation(LiveConfig live, string activeModel = "a")
     {
-        var seats = Enumerable.Range(0, config.Server.ModelsMax + 1).Select(i => new LaneSeat(i, onLost =>
+        var seats = Enumerable.Range(0, live.Current.Server.ModelsMax + 1).Select(i => new LaneSeat(i, onLost =>
         {
             var backend = new ScriptedBackend(onLost);
             backends.Add(backend);
             return backend;
         }, SwitchWarmth.None, null));
-        Lanes = new ModelLanes(config, [.. seats],
+        Lanes = new ModelLanes(live, [.. seats],
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
             model => Place(model), activeModel, Remembered.Add, time, NullLogger.Instance);
@@ -81,6 +81,14 @@ internal sealed class LaneSimulation
             Do(() => busy.Finish(succeed));
         }
     }
+
+    /// <summary>As a reload of the configuration does it.</summary>
+    public void Reconfigure(LiveConfig live, HotModelConfig wanted) => Do(() =>
+    {
+        var difference = ConfigDifference.Between(live.Current, wanted);
+        live.Replace(difference.Effective);
+        Assert.False(Lanes.ReconfigureAsync(difference).IsFaulted);
+    });
 
     public void FinishOne(bool succeed)
     {

@@ -98,6 +98,10 @@ public class ReachableStatesTests
             yield return (new SwitchEvent(SwitchEventKind.RequestAdmitted), w, true);
         if (s is { Phase: SwitchPhase.Ready, InFlight: 0 })
             yield return (new SwitchEvent(SwitchEventKind.UnloadRequested), w, true);
+        if (s is { Phase: SwitchPhase.Ready or SwitchPhase.BackingOff, Active: not null, Closing: false })
+            yield return (new SwitchEvent(SwitchEventKind.ReloadRequested), w, true);
+        if (s is { Phase: SwitchPhase.Ready or SwitchPhase.BackingOff or SwitchPhase.Idle, Active: not null, Closing: false })
+            yield return (new SwitchEvent(SwitchEventKind.ModelForgotten), w, true);
         if (s is { Phase: SwitchPhase.Draining, Current.IsScheduled: true, Instance: not 0 })
             yield return (new SwitchEvent(SwitchEventKind.SwitchWithdrawn), w, true);
         foreach (var model in new[] { "a", "b" })
@@ -195,7 +199,8 @@ public class ReachableStatesTests
             { Closing: true } when step.Effects.Any(e => e.Kind == SwitchEffectKind.StartLoad) => "a load while closing",
             { Phase: SwitchPhase.Loading or SwitchPhase.BackingOff } when !w.Armed => "no bound in time",
             { Phase: SwitchPhase.Draining } when s.Instance != 0 && !w.Armed
-                && s.Current is not { Force: true } && s.Current is not { IsScheduled: true } && !s.Closing => "a drain without a bound",
+                // What was configured otherwise goes when its answers have ended: they are never cut for it.
+                && s.Current is not null && s.Current is not { Force: true } && s.Current is not { IsScheduled: true } && !s.Closing => "a drain without a bound",
             {
                 IsSwitching: true, Phase: SwitchPhase.Unloading or SwitchPhase.Settling or SwitchPhase.Loading
                 or SwitchPhase.Stopping

@@ -18,7 +18,7 @@ internal sealed class SwitchSimulation
     private ScriptedBackend? backend;
 
     public SwitchSimulation(
-        HotModelConfig config, string? activeModel, TargetReadAhead? readAhead = null, SwitchWarmth? warmth = null)
+        LiveConfig config, string? activeModel, TargetReadAhead? readAhead = null, SwitchWarmth? warmth = null)
     {
         Lanes = new ModelLanes(config,
             [new LaneSeat(0, onLost => backend = new ScriptedBackend(onLost), warmth ?? SwitchWarmth.None, readAhead)],
@@ -62,6 +62,14 @@ internal sealed class SwitchSimulation
         Pump();
     }
 
+    /// <summary>As a reload of the configuration does it.</summary>
+    public void Reconfigure(LiveConfig live, HotModelConfig wanted) => Do(() =>
+    {
+        var difference = ConfigDifference.Between(live.Current, wanted);
+        live.Replace(difference.Effective);
+        Assert.False(Lanes.ReconfigureAsync(difference).IsFaulted);
+    });
+
     public void Finish(bool succeed = true, bool permanent = false) => Do(() => Backend.Finish(succeed, permanent));
 
     public void Advance(TimeSpan by) => Do(() => time.Advance(by));
@@ -88,7 +96,7 @@ internal sealed class SwitchSimulation
         var agree = machine.InFlight == schedule.InFlight && (machine.Closing || machine.Phase switch
         {
             SwitchPhase.Ready => schedule.Gate == GateState.Open && schedule.Loaded == machine.Active,
-            SwitchPhase.Draining when machine.Current is not null && machine.Instance != 0 =>
+            SwitchPhase.Draining when machine.Instance != 0 =>
                 schedule.Gate == GateState.Draining && schedule.Target == machine.Goal,
             SwitchPhase.Idle => schedule is { Gate: GateState.Empty, Target: null, Waiting.IsEmpty: true },
             _ when machine.Current is null && machine.Queued.IsEmpty =>

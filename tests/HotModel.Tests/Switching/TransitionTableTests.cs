@@ -31,6 +31,8 @@ public class TransitionTableTests
         Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 2 },
         Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Current = ToB with { Force = true } },
         Switching with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Current = Scheduled },
+        Base with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Goal = "a" },
+        Base with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1 },
         Recovering with { Phase = SwitchPhase.Draining, InFlight = 1 },
         Base with { Phase = SwitchPhase.Draining, Instance = 6, InFlight = 1, Closing = true },
         Switching with { Phase = SwitchPhase.Unloading },
