@@ -2,7 +2,7 @@ namespace HotModel.FunctionalTests;
 
 public sealed class CliTests
 {
-    public static TheoryData<string> Commands => ["", "serve", "switch", "models", "check", "sessions", "status"];
+    public static TheoryData<string> Commands => ["", "serve", "switch", "reload", "models", "check", "sessions", "status"];
 
     [Theory]
     [MemberData(nameof(Commands))]

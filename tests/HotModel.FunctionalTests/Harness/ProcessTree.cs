@@ -4,7 +4,7 @@ using System.Text;
 
 namespace HotModel.FunctionalTests.Harness;
 
-internal enum Signal { Terminate = 15, Kill = 9, Stop = 19, Continue = 18 }
+internal enum Signal { HangUp = 1, Terminate = 15, Kill = 9, Stop = 19, Continue = 18 }
 
 /// <param name="Pid">Its number.</param>
 /// <param name="Parent">Its parent's.</param>
