@@ -14,7 +14,8 @@ internal sealed class ModelReader(
     public Func<ReadAheadReport> Start(string model, CancellationToken stop)
     {
         var reading = latest = ModelReading.Start(
-            model, () => ModelFiles.Of(live.Current, live.Model(model)), new MemoryBudget(readMemory), latest, time, logger, stop);
+            model, () => ModelFiles.Of(live.Current, live.Model(model)), new MemoryBudget(readMemory), latest, time, logger,
+            stop);
         return () => reading.Report;
     }
 }

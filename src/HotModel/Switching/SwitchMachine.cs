@@ -105,7 +105,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
             : Replace(s, e.Ticket),
         SwitchEventKind.SwitchWithdrawn when s.Current is { IsScheduled: true } => Reopen(s, SwitchOutcome.Withdrawn),
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
-        SwitchEventKind.DeadlinePassed => IsRenewing(s) ? throw Impossible(s, e) : s.Closing || s.Current is not { Force: false } || s.Instance == 0
+        SwitchEventKind.DeadlinePassed => IsRenewing(s) ? throw Impossible(s, e)
+            : s.Closing || s.Current is not { Force: false } || s.Instance == 0
             ? new Step(s, []).Do(SwitchEffectKind.AbortInFlight)
             : Reopen(s, SwitchOutcome.DrainTimedOut).Do(SwitchEffectKind.Open),
         SwitchEventKind.StopRequested => s.Closing ? s : Close(s).Then(c => Drain(c, DeadlineKind.Stop)),
