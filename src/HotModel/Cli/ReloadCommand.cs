@@ -18,7 +18,7 @@ internal static class ReloadCommand
         {
             if (ConfigOption.Load(parsed, config) is not { } loaded)
                 return ConfigOption.BadConfigStatus;
-            using var proxy = new ProxyClient(ProxyAddress.Of(loaded));
+            using var proxy = new ProxyClient(ProxyAddress.OfAdmin(loaded));
             return await RunAsync(proxy, parsed.GetValue(dry), parsed.GetValue(json),
                 parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel);
         });
@@ -48,7 +48,7 @@ internal static class ReloadCommand
         catch (HttpFailure e)
         {
             await error.WriteLineAsync(proxy.Explain(e) + (e.Stage == HttpStage.Connect
-                ? " Where [server].host or port is another one now, start it again, or send it SIGHUP." : ""));
+                ? " Where its address in [server] is another one now, start it again, or send it SIGHUP." : ""));
             return 1;
         }
     }

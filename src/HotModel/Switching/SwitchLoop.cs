@@ -294,7 +294,7 @@ internal sealed partial class SwitchLoop
         new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease, waiter)), abort.Token)
         {
             OnSilent = operations.Nudge,
-            IsHeldTooLong = blocked => blocked >= server.StalledClientTimeout && (IsLeaving || status.Phase == "draining"),
+            IsHeldTooLong = blocked => blocked >= Server.StalledClientTimeout && (IsLeaving || status.Phase == "draining"),
             Lane = seat.Number,
         };
 

@@ -79,6 +79,9 @@ public sealed class ConfigDifferenceTests
             {
                 Host = "0.0.0.0",
                 Port = 1,
+                AdminPort = 2,
+                LogFormat = LogFormat.Json,
+                LogFile = "/other/log",
                 StatePath = "/other/state.json",
                 ActiveModel = "b",
                 SwitchPolicy = SwitchPolicy.Auto,
@@ -93,7 +96,8 @@ public sealed class ConfigDifferenceTests
         });
         Assert.Equal(["server.queue_limit"], difference.Settings);
         Assert.Equal(
-            ["server.active_model", "server.fast_relay", "server.host", "server.max_body_mb", "server.models_max", "server.port",
+            ["server.active_model", "server.admin_port", "server.fast_relay", "server.host", "server.log_file",
+                "server.log_format", "server.max_body_mb", "server.models_max", "server.port",
                 "server.read_ahead", "server.state_path", "server.stop_timeout_seconds", "server.switch_policy",
                 "snapshots.enabled", "snapshots.max_bytes", "snapshots.min_tokens"],
             difference.NeedRestart.Order());
