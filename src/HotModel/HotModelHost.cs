@@ -180,7 +180,8 @@ internal sealed class HotModelHost : IAsyncDisposable
     {
         // Else it would end the program.
         signal.Cancel = true;
-        _ = reload.RunAsync(isDryRun: false, CancellationToken.None);
+        Task Reload() => reload.RunAsync(isDryRun: false, CancellationToken.None);
+        _ = supervisor is null ? Reload() : supervisor.TellReloadAsync(Reload);
     }
 
     public async ValueTask DisposeAsync()

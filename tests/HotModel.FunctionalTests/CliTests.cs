@@ -160,7 +160,8 @@ public sealed class CliTests
     {
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup());
         using var folder = new ConfigFolder(
-            $"[server]\nport = {hotmodel.Setup.Port}\n[models.a]\npath = \"a.gguf\"\n");
+            $"[server]\nport = {hotmodel.Setup.Port}\n[llama]\nbinary = '{Programs.FakeLlamaServer}'\n"
+            + "[models.a]\npath = \"a.gguf\"\n");
         var output = await CommandLine.RunAsync("serve", "--config", folder.ConfigPath);
         Assert.Equal(1, output.ExitCode);
         Assert.Contains($"{hotmodel.Setup.Port}", output.Error, StringComparison.Ordinal);

@@ -108,7 +108,7 @@ public sealed class ReloadTests
         var reply = await hotmodel.Api.PostTextAsync("admin/reload", "");
         Assert.Equal((422, "invalid_configuration"), (reply.Status, (string?)reply.Json["error"]!["code"]));
         Assert.Equal(check.Error.TrimEnd('\n'), (string?)reply.Json["error"]!["message"]);
-        Assert.Contains(check.Error.TrimEnd('\n'), hotmodel.Log, StringComparison.Ordinal);
+        await hotmodel.LogsAsync(check.Error.TrimEnd('\n'));
         Assert.Equal(["a", "b"], (await hotmodel.StateAsync())["models"]!.AsArray().Select(name => (string?)name));
         Assert.Equal(processes, ModelProcesses(hotmodel));
     }

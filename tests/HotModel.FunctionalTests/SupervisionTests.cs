@@ -55,6 +55,29 @@ public sealed class SupervisionTests
     }
 
     [Fact]
+    public async Task Reload_is_told_with_its_end_whether_the_file_is_good_or_not()
+    {
+        using var socket = new NotifySocket();
+        await using var hotmodel = await HotModelProcess.StartAsync(With(socket));
+        await UntilReadyAsync(socket);
+        using var answer = await hotmodel.Api.StreamAsync("hello", maxTokens: 200);
+        await answer.BegunAsync();
+        var file = await File.ReadAllTextAsync(hotmodel.Setup.ConfigPath, TestContext.Current.CancellationToken);
+        foreach (var (text, said) in ((string, string)[])[
+            (file.Replace("[session]\n", "[session]\nmax_sessions = 9\n", StringComparison.Ordinal), "session.max_sessions"),
+            (file + "\n[nonsense]\n", "nonsense")])
+        {
+            File.WriteAllText(hotmodel.Setup.ConfigPath, text);
+            ProcessTree.Send(hotmodel.Pid, Signal.HangUp);
+            Assert.StartsWith("RELOADING=1\nMONOTONIC_USEC=", await socket.NextAsync(), StringComparison.Ordinal);
+            Assert.Equal("READY=1", await socket.NextAsync());
+            await hotmodel.LogsAsync(said);
+        }
+        await answer.WholeAsync();
+        Assert.Empty(socket.Drain());
+    }
+
+    [Fact]
     public async Task Watchdog_is_fed_while_the_program_goes_round_and_not_when_it_hangs()
     {
         using var socket = new NotifySocket();
@@ -170,6 +193,6 @@ public sealed class SupervisionTests
         };
         await using var hotmodel = await HotModelProcess.StartAsync(setup);
         Assert.Equal(200, (await hotmodel.Api.ChatAsync("hello")).Status);
-        Assert.Contains("The supervisor could not be told", hotmodel.Log, StringComparison.Ordinal);
+        await hotmodel.LogsAsync("The supervisor could not be told");
     }
 }

@@ -20,6 +20,7 @@ internal sealed class Supervisor : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private bool hasFailed;
+    private volatile bool isReady;
 
     private Supervisor(EndPoint address, TimeSpan? watchdog, TimeProvider time, ILogger logger)
     {
@@ -66,6 +67,23 @@ internal sealed class Supervisor : IDisposable
     /// <param name="answersLimit">How long the stop waits for running answers.</param>
     public void TellStop(TimeSpan answersLimit) => Send(SupervisorWord.Stopping(answersLimit));
 
+    /// <summary>Tells of a reload around it. Who was not ready before it says nothing: it would be called ready behind it.</summary>
+    public async Task TellReloadAsync(Func<Task> reload)
+    {
+        var wasReady = isReady;
+        if (wasReady)
+            Send(SupervisorWord.Reloading(time.GetElapsedTime(0)));
+        try
+        {
+            await reload();
+        }
+        finally
+        {
+            if (wasReady)
+                Send(SupervisorWord.Ready);
+        }
+    }
+
     public void Dispose() => socket.Dispose();
 
     private async Task TellAsync(ModelLanes lanes, TimeSpan loadLimit, CancellationToken cancel)
@@ -89,6 +107,7 @@ internal sealed class Supervisor : IDisposable
         async Task TellOneAsync(SwitchStatus now)
         {
             (told, var message) = told.Next(now, loadLimit);
+            isReady = told.IsReady;
             // A supervisor whose queue is full would wait for READY=1 in vain.
             while (message is not null && !cancel.IsCancellationRequested && !Send(message))
                 await Task.Delay(Retry, time, cancel);

@@ -14,6 +14,7 @@ internal readonly record struct SupervisorWord(bool IsReady, string? Status)
     private static readonly TimeSpan AfterAnswers = TimeSpan.FromSeconds(120);
 
     public const string Alive = "WATCHDOG=1";
+    public const string Ready = "READY=1";
 
     /// <summary>
     /// Ready is who answers, who has no model to load, or who could not load the first one: then the service runs, tells why,
@@ -27,7 +28,7 @@ internal readonly record struct SupervisorWord(bool IsReady, string? Status)
         List<string> lines = [];
         var isReady = IsReady || IsSettled(now);
         if (isReady && !IsReady)
-            lines.Add("READY=1");
+            lines.Add(Ready);
         else if (!isReady && now.Phase == "loading")
             lines.Add(Extend(loadLimit + AfterLoad));
         var status = Sentence(now);
@@ -39,6 +40,10 @@ internal readonly record struct SupervisorWord(bool IsReady, string? Status)
     /// <param name="answersLimit">How long the stop waits for running answers.</param>
     public static string Stopping(TimeSpan answersLimit) =>
         $"STOPPING=1\n{Extend(answersLimit + AfterAnswers)}\nSTATUS=Stopping: running answers end, conversations are saved";
+
+    /// <param name="now">Of CLOCK_MONOTONIC: a word of readiness that is older is not the one after this reload.</param>
+    public static string Reloading(TimeSpan now) =>
+        string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={now.TotalMicroseconds:0}");
 
     private static bool IsSettled(SwitchStatus now) => now.Phase switch
     {

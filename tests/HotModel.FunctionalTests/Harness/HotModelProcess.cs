@@ -85,6 +85,10 @@ internal sealed class HotModelProcess : IAsyncDisposable
         StartLimit,
         $"{model} is active");
 
+    /// <summary>Waits for the log to hold that text: it is written behind what it tells of.</summary>
+    public Task LogsAsync(string text) =>
+        Until.True(() => Log.Contains(text, StringComparison.Ordinal), StartLimit, $"the log has: {text}");
+
     public async Task<JsonObject> StateAsync() => (await Api.GetAsync("admin/state")).Json;
 
     /// <summary>A client of the router itself, with the key that hotmodel gave it.</summary>
