@@ -1,6 +1,7 @@
 using HotModel.Access;
 using HotModel.Configuration;
 using HotModel.Switching;
+using HotModel.Tls;
 
 namespace HotModel;
 
@@ -30,11 +31,15 @@ internal sealed record ReloadResult(ReloadReport? Report, IReadOnlyList<string> 
 /// <param name="lanes">Where models are loaded.</param>
 /// <param name="environment">As at the start.</param>
 /// <param name="take">Given what else has to follow: the new configuration and its keys.</param>
+/// <param name="identity">The server's certificate; null: it speaks no TLS.</param>
+/// <param name="time">The clock.</param>
 /// <param name="logger">One line for each reload.</param>
 internal sealed class ConfigReload(
     LiveConfig live, ModelLanes lanes, IReadOnlyDictionary<string, string> environment,
-    Action<HotModelConfig, ApiKeys> take, ILogger<ConfigReload> logger) : IDisposable
+    Action<HotModelConfig, ApiKeys> take, TlsIdentity? identity, TimeProvider time, ILogger<ConfigReload> logger) : IDisposable
 {
+    private const string CertificateKey = "server.tls_certificate";
+
     private readonly SemaphoreSlim turn = new(1);
 
     public async Task<ReloadResult> RunAsync(bool isDryRun, CancellationToken cancel)
@@ -62,10 +67,19 @@ internal sealed class ConfigReload(
             {
                 return Refuse([$"{effective.FilePath}: {e.Message}"]);
             }
+            TlsCertificate? certificate = null;
+            if (effective.Server.Tls is { } files
+                && !TlsCertificate.TryLoad(files, time.GetUtcNow(), out certificate, out var problem))
+                return Refuse([$"{effective.FilePath}: {problem}"]);
             var report = new ReloadReport(isDryRun, difference.Added, difference.Removed, difference.Changed,
-                Waiting(difference), difference.Settings, difference.NeedRestart, read.Warnings);
+                Waiting(difference), SettingsOf(difference, certificate), difference.NeedRestart, read.Warnings);
             if (isDryRun)
+            {
+                certificate?.Dispose();
                 return new(report, []);
+            }
+            if (certificate is not null)
+                identity!.Replace(certificate);
             live.Replace(effective);
             take(effective, keys);
             await lanes.ReconfigureAsync(difference);
@@ -85,6 +99,11 @@ internal sealed class ConfigReload(
         ReloadLog.Refused(logger, string.Join('\n', errors));
         return new(null, errors);
     }
+
+    /// <summary>The files of a certificate are renewed under the same names.</summary>
+    private IReadOnlyList<string> SettingsOf(ConfigDifference difference, TlsCertificate? certificate) =>
+        certificate is null || identity!.Is(certificate) || difference.Settings.Contains(CertificateKey)
+            ? difference.Settings : [.. difference.Settings, CertificateKey];
 
     private List<string> Waiting(ConfigDifference difference)
     {

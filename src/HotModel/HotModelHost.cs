@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Net;
 using System.Runtime.InteropServices;
 using HotModel.Access;
 using HotModel.Api;
@@ -17,22 +16,13 @@ using HotModel.Service;
 using HotModel.Sessions;
 using HotModel.Snapshots;
 using HotModel.Switching;
+using HotModel.Tls;
 
 namespace HotModel;
 
 /// <summary>The whole program, put together in order of dependence, and its life.</summary>
 internal sealed class HotModelHost : IAsyncDisposable
 {
-    /// <summary>What Kestrel gets beyond the drain's own bound to send the last bytes.</summary>
-    private static readonly TimeSpan LastBytes = TimeSpan.FromSeconds(10);
-
-    /// <summary>
-    /// Files and sockets that are not for a client and its answer: 64 idle connections to a model at most, its router's, the
-    /// store, the log, and what starting a process needs. So many for each model that may be loaded at once.
-    /// </summary>
-    private const int OwnFiles = 160;
-    private const int ConnectionsLeast = 16;
-
     private static readonly string Version = typeof(HotModelHost).Assembly.GetName().Version!.ToString(3);
 
     private readonly HotModelConfig config;
@@ -46,11 +36,12 @@ internal sealed class HotModelHost : IAsyncDisposable
     private volatile AccessRules access;
     private readonly List<IDisposable> owned = [];
 
-    private HotModelHost(HotModelConfig config)
+    private HotModelHost(HotModelConfig config, TlsCertificate? certificate)
     {
         this.config = config;
         var time = TimeProvider.System;
-        app = BuildWebServer(config);
+        var identity = certificate is null ? null : Own(new TlsIdentity(certificate));
+        app = WebServer.Build(config, identity, time);
         logs = app.Services.GetRequiredService<ILoggerFactory>();
         // Before anything starts a child.
         supervisor = Supervisor.OfEnvironment(time, logs.CreateLogger<Supervisor>());
@@ -64,7 +55,7 @@ internal sealed class HotModelHost : IAsyncDisposable
 
         snapshots = new SnapshotKeeper(
             config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
-        var forwarder = Own(new Forwarder(time, PollerOf(config)));
+        var forwarder = Own(new Forwarder(time, WebServer.PollerOf(config)));
         var quiet = new QuietTime();
         var warmths = WarmthsOf(config, new NextPrompt(live, store, forwarder, time), store, quiet, forwarder, time);
 
@@ -106,10 +97,11 @@ internal sealed class HotModelHost : IAsyncDisposable
             lanes.EnterAsync, ModelLanes.WaitStatusOf, quiet, metrics, time, logs.CreateLogger<Admissions>());
         var asks = new RequestAsks(live, async (model, cancel) => lanes.Picture.Answers(model) ? null
             : await fit.JudgeAsync(model, cancel) is { Fits: false } verdict ? verdict.Reason : null);
+        var bodies = new ClientBodies(config.Server.MaxBodyBytes);
         var chat = new ChatEndpoint(
-            live, asks, new Conversations(store, time), admissions, forwarder,
+            live, bodies, asks, new Conversations(store, time), admissions, forwarder,
             new ChatExchange(forwarder, streams, metrics, logs.CreateLogger<ChatExchange>()), lease => warmths[lease.Lane], time);
-        var relay = new RelayEndpoint(live, asks, admissions,
+        var relay = new RelayEndpoint(live, bodies, asks, admissions,
             new RelayExchange(forwarder, streams, metrics, logs.CreateLogger<RelayExchange>()), time,
             lease => warmths[lease.Lane]);
         access = new AccessRules(config.Server, new ApiKeys(config.Keys, environment));
@@ -117,18 +109,19 @@ internal sealed class HotModelHost : IAsyncDisposable
         {
             access = new AccessRules(now.Server, keys);
             store.Limits = now.Session;
-        }, logs.CreateLogger<ConfigReload>()));
+        }, identity, time, logs.CreateLogger<ConfigReload>()));
         app.Use(new RequestGate(() => access,
             logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(live, () => lanes.Status.ActiveModel, time.GetUtcNow()).Map(app);
-        new AdminEndpoints(live, lanes, fit, warmths, metrics, time, app.Lifetime.ApplicationStopping).Map(app);
+        new AdminEndpoints(live, lanes, fit, warmths, metrics, context => access.MayReadState(context), time,
+            app.Lifetime.ApplicationStopping).Map(app);
         new ReloadEndpoint(reload).Map(app);
         SessionEndpoints.Map(app, store);
         Own(new HeapTrim(time));
     }
 
-    public static HotModelHost Create(HotModelConfig config) => new(config);
+    public static HotModelHost Create(HotModelConfig config, TlsCertificate? certificate) => new(config, certificate);
 
     /// <summary>Runs until SIGTERM or Ctrl+C. False: a switch loop broke and every child was killed.</summary>
     /// <exception cref="IOException">The address is taken.</exception>
@@ -143,7 +136,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             // Told to stop before it had begun: nothing was started.
             return true;
         }
-        HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Of(config).ToString(),
+        HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Seen(config).ToString(),
             config.Server.StateDirectory);
         using var stopping = app.Lifetime.ApplicationStopping.Register(() =>
         {
@@ -198,55 +191,6 @@ internal sealed class HotModelHost : IAsyncDisposable
         return value;
     }
 
-    private static Poller? PollerOf(HotModelConfig config) => config.Server.FastRelay ? Poller.Shared : null;
-
-    private static WebApplication BuildWebServer(HotModelConfig config)
-    {
-        // Neither arguments nor settings files: the configuration is hotmodel's own.
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
-        {
-            Args = [],
-            ApplicationName = "hotmodel",
-            ContentRootPath = Path.GetDirectoryName(config.FilePath),
-        });
-        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information)
-            // Two lines for every request otherwise.
-            .AddFilter("Microsoft", LogLevel.Warning)
-            // What it says of a failed start, with a stack trace, is said in one sentence by the command.
-            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
-            .AddLogs(config.Server, TimeProvider.System);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = config.Server.StopTimeout + LastBytes);
-        // Then a flush returns when its bytes are with the system: the head of an answer must have gone before the relay
-        // writes to the socket itself.
-        if (PollerOf(config) is not null)
-            builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = config.Server.MaxBodyBytes;
-            kestrel.Limits.MaxConcurrentConnections = ConnectionsWithin(OpenFileLimit.Current, LanesOf(config));
-            // Answers may be as slow as their reader: a person who reads along, a tool that thinks.
-            kestrel.Limits.MinResponseDataRate = null;
-            if (config.Server.Host is "localhost")
-                kestrel.ListenLocalhost(config.Server.Port);
-            else if (IPAddress.TryParse(config.Server.Host, out var address))
-                kestrel.Listen(address, config.Server.Port);
-            else
-                kestrel.Listen(Dns.GetHostAddresses(config.Server.Host)[0], config.Server.Port);
-            if (config.Server.AdminPort is { } adminPort)
-                kestrel.Listen(IPAddress.Loopback, adminPort);
-        });
-        return builder.Build();
-    }
-
-    /// <summary>Clients that come beyond it are closed at once, so that none can leave a switch without a socket.</summary>
-    private static long? ConnectionsWithin(int? openFiles, int lanes) =>
-        openFiles is { } files ? Math.Max(ConnectionsLeast, (files - (OwnFiles * lanes)) / 2) : null;
-
-    /// <summary>Where models are loaded beside each other, one more than may stay loaded.</summary>
-    private static int LanesOf(HotModelConfig config) =>
-        config.Server.SwitchPolicy == SwitchPolicy.ZeroOverlap ? 1 : config.Server.ModelsMax + 1;
-
     /// <summary>The one that was active last, if it still exists; for the first start the one the file names.</summary>
     private static string? FirstModel(HotModelConfig config, SessionStore store) =>
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
@@ -256,7 +200,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         Forwarder forwarder, TimeProvider time)
     {
         List<LaneWarmth> warmths = [];
-        while (warmths.Count < LanesOf(config))
+        while (warmths.Count < WebServer.LanesOf(config))
         {
             var warm = new WarmReturn(snapshots, store, time, logs.CreateLogger<WarmReturn>());
             warmths.Add(new LaneWarmth(warm, new PrefillAhead(

@@ -273,7 +273,7 @@ public sealed class SwitchingTests
             var body = System.Text.Encoding.ASCII.GetBytes($$"""{"model":"b"{{new string(' ', 20_000)}}}""");
             var reply = await hotmodel.Api.RawAsync(
                 HttpMethod.Post, "admin/switch", body, edit: request => request.Headers.TransferEncodingChunked = isChunked);
-            Assert.True(reply.Status == 400 && reply.Text.Contains("too long", StringComparison.Ordinal), reply.Text);
+            Assert.True(reply.Status == 400 && reply.Text.Contains("longer than 16 KiB", StringComparison.Ordinal), reply.Text);
         }
         Assert.Equal("a", (string?)(await hotmodel.StateAsync())["active_model"]);
     }

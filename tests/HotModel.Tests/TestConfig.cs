@@ -16,6 +16,7 @@ internal static class TestConfig
             AllowedHosts = [],
             CorsOrigins = [],
             AllowWithoutKeys = false,
+            Tls = null,
             StatePath = "/nowhere/.hotmodel/state.json",
             ActiveModel = null,
             SwitchPolicy = SwitchPolicy.ZeroOverlap,

@@ -30,7 +30,7 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
             return new(StatusCodes.Status403Forbidden, ApiError.Permission, "foreign_host",
                 $"{request.Path} is reached by an IP address or as localhost, not by another name, unless allowed_hosts has it.");
         }
-        if (IsStateChanging(request.Method) && IsForeign(request))
+        if ((IsStateChanging(request.Method) || TellsOfUs(context)) && IsForeign(request))
         {
             return new(StatusCodes.Status403Forbidden, ApiError.Permission, "foreign_origin",
                 "Requests from web pages of another origin are refused: any page could otherwise use this server. cors_origins "
@@ -41,6 +41,11 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
 
     /// <summary>A page of that origin may use the server.</summary>
     public bool IsWelcome(string origin) => server.CorsOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Whether /health may say more to it than that it is there.</summary>
+    public bool MayReadState(HttpContext context) =>
+        (keys.AreOff || context.Features.Get<ApiKey>()?.May(KeyScope.Read) == true)
+        && !MayBeRebound(context.Request) && !IsForeign(context.Request);
 
     private bool IsOnOtherPort(HttpContext context) => server.AdminPort is { } adminPort
         && (context.Connection.LocalPort == adminPort) != IsAdmin(context.Request.Path)
@@ -82,10 +87,14 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
         // Conversations are their owner's.
         if (IsAdmin(path))
             return IsRead(context.Request.Method) && !path.StartsWithSegments("/admin/sessions") ? KeyScope.Read : KeyScope.Admin;
-        // The texts that are being answered.
-        if (context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() is { HasBody: false })
-            return KeyScope.Read;
-        return KeyScope.Inference;
+        return context.GetEndpoint()?.Metadata.GetMetadata<RelayedRoute>() switch
+        {
+            // The texts that are being answered.
+            { HasBody: false } => KeyScope.Read,
+            // For everybody who uses the model.
+            { ChangesModel: true } => KeyScope.Admin,
+            _ => KeyScope.Inference,
+        };
     }
 
     private static string? KeyOf(HttpRequest request)
@@ -101,13 +110,13 @@ internal sealed class AccessRules(ServerConfig server, ApiKeys keys)
     private bool IsForeign(HttpRequest request)
     {
         string? origin = request.Headers.Origin;
-        if (string.IsNullOrEmpty(origin))
-            return request.Headers["Sec-Fetch-Site"] == "cross-site";
-        if (IsWelcome(origin))
+        if (!string.IsNullOrEmpty(origin) && IsWelcome(origin))
             return false;
-        return request.Headers["Sec-Fetch-Site"] == "cross-site"
-            || !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase)
-            || MayBeRebound(request);
+        // "same-site" is another port or a neighbour's name: not the same origin either.
+        if (request.Headers["Sec-Fetch-Site"].ToString() is not ("" or "same-origin" or "none"))
+            return true;
+        return !string.IsNullOrEmpty(origin) && (MayBeRebound(request)
+            || !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>A page of evil.example, whose name was made to point to this machine, is of our own origin.</summary>

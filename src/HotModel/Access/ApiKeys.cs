@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using HotModel.Configuration;
 
@@ -44,7 +45,7 @@ internal sealed class ApiKeys
         ApiKey? found = null;
         foreach (var (known, owner) in all)
         {
-            if (IsEqual(known, hash))
+            if (CryptographicOperations.FixedTimeEquals(known, hash))
                 found = owner;
         }
         return found;
@@ -57,13 +58,5 @@ internal sealed class ApiKeys
         Guid.NewGuid().TryWriteBytes(random);
         Guid.NewGuid().TryWriteBytes(random[16..]);
         return Prefix + Convert.ToHexStringLower(random);
-    }
-
-    private static bool IsEqual(byte[] one, byte[] other)
-    {
-        var difference = one.Length ^ other.Length;
-        for (var i = 0; i < one.Length && i < other.Length; i++)
-            difference |= one[i] ^ other[i];
-        return difference == 0;
     }
 }

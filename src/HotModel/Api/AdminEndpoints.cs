@@ -15,7 +15,7 @@ namespace HotModel.Api;
 /// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
     LiveConfig live, ModelLanes lanes, FitCheck fit, IReadOnlyList<LaneWarmth> warmths, ProxyMetrics metrics,
-    TimeProvider time, CancellationToken stopping)
+    Func<HttpContext, bool> mayReadState, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>A switch request is a name and three options.</summary>
     private const int MaxSwitchBodyBytes = 16 << 10;
@@ -38,7 +38,7 @@ internal sealed class AdminEndpoints(
     {
         var state = State();
         // For whoever watches from outside, and has no key.
-        if (Config.Keys.Count > 0 && context.Features.Get<ApiKey>()?.May(KeyScope.Read) != true)
+        if (!mayReadState(context))
             return WriteAsync(context, 200, new HealthAnswer(StatusOf(state)), ReadableAdminJson.Context.HealthAnswer);
         return WriteAsync(context, 200, state with { Status = StatusOf(state) },
             ReadableAdminJson.Context.AdminState);
@@ -139,22 +139,13 @@ internal sealed class AdminEndpoints(
     {
         if (!context.Request.HasJsonContentType())
         {
-            await ClientRequest.RefuseTypeAsync(context.Response, "application/json", " " + SwitchRequest.Example);
+            await ClientBodies.RefuseTypeAsync(context.Response, more: " " + SwitchRequest.Example);
             return null;
         }
-        string? problem;
-        try
-        {
-            ReadOnlyMemory<byte>? json = await BoundedBody.ReadAsync(
-                context.Request.Body, context.Request.ContentLength, MaxSwitchBodyBytes, context.RequestAborted);
-            (SwitchRequestBody? body, problem) = json is { } whole ? SwitchRequest.Read(whole) : (null, "The body is too long");
-            if (body is not null)
-                return body;
-        }
-        catch (BadHttpRequestException e)
-        {
-            problem = e.Message.TrimEnd('.');
-        }
+        var (json, refusal) = await ClientBodies.ReadAsync(context, MaxSwitchBodyBytes);
+        var (body, problem) = refusal is null ? SwitchRequest.Read(json) : (null, refusal.Message.TrimEnd('.'));
+        if (body is not null)
+            return body;
         await ApiError.WriteAsync(
             context.Response, 400, ApiError.InvalidRequest, "invalid_switch", $"{problem}. {SwitchRequest.Example}");
         return null;

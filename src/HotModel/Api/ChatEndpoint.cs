@@ -10,6 +10,7 @@ namespace HotModel.Api;
 /// <summary>POST /v1/chat/completions: from a client's bytes to the turn and the prompt that are forwarded.</summary>
 internal sealed class ChatEndpoint(
     LiveConfig live,
+    ClientBodies bodies,
     RequestAsks asks,
     Conversations conversations,
     Admissions admissions,
@@ -30,7 +31,7 @@ internal sealed class ChatEndpoint(
     /// <summary>Null where the request was refused and the client has been told.</summary>
     private async Task<ChatRequest?> ReadAsync(HttpContext context)
     {
-        if (await ClientRequest.ReadBodyAsync(context, ModelPlace.Body, Config.Server.MaxBodyBytes) is not { } body)
+        if (await bodies.ReadAsync(context, ModelPlace.Body) is not { } body)
             return null;
         (ChatRequest? request, string? error) = ChatRequest.Read(body);
         if (request is null)

@@ -7,7 +7,7 @@ namespace HotModel.Api;
 
 /// <summary>The relayed routes that belong to no session: from a client's bytes to the lease under which they go on.</summary>
 internal sealed class RelayEndpoint(
-    LiveConfig live, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time,
+    LiveConfig live, ClientBodies bodies, RequestAsks asks, Admissions admissions, RelayExchange exchange, TimeProvider time,
     Func<ModelLease, LaneWarmth?>? warmth = null)
 {
     private volatile PresetPrompt latest = new(live.Current.Preset);
@@ -21,11 +21,17 @@ internal sealed class RelayEndpoint(
         ReadOnlyMemory<byte> body = default;
         if (route.HasBody)
         {
-            if (await ClientRequest.ReadBodyAsync(context, route.Model, config.Server.MaxBodyBytes) is not { } read)
+            if (await bodies.ReadAsync(context, route.Model) is not { } read)
                 return;
             body = read;
         }
         var request = new RelayedRequest(route, path[1..], context.Request, body, PresetOf(config));
+        if (request.Problem is { } problem)
+        {
+            await ApiError.WriteAsync(
+                context.Response, StatusCodes.Status400BadRequest, ApiError.InvalidRequest, "invalid_body", problem);
+            return;
+        }
         if (await asks.ReadAsync(context, request.Model, maySwitch: !route.IsLook) is not { } ask)
             return;
         await using WaitingStream? waiting = request.AsksForStream

@@ -17,6 +17,11 @@ internal sealed class ReloadEndpoint(ConfigReload reload)
 
     private async Task ReloadAsync(HttpContext context)
     {
+        if (!ClientBodies.HasJsonOrNothing(context))
+        {
+            await ClientBodies.RefuseTypeAsync(context.Response, more: " " + Example);
+            return;
+        }
         var (isDryRun, problem) = await ReadAsync(context);
         if (problem is not null)
         {
@@ -38,20 +43,12 @@ internal sealed class ReloadEndpoint(ConfigReload reload)
 
     private static async Task<(bool IsDryRun, string? Problem)> ReadAsync(HttpContext context)
     {
+        var (body, refusal) = await ClientBodies.ReadAsync(context, MaxBodyBytes);
+        if (refusal is not null)
+            return (false, refusal.Message.TrimEnd('.'));
         try
         {
-            if (await BoundedBody.ReadAsync(context.Request.Body, context.Request.ContentLength, MaxBodyBytes,
-                context.RequestAborted) is not { } body)
-                return (false, "The body is too long");
-            if (body.IsEmpty)
-                return (false, null);
-            if (!context.Request.HasJsonContentType())
-                return (false, "The body is not declared as application/json");
-            return Read(body);
-        }
-        catch (BadHttpRequestException e)
-        {
-            return (false, e.Message.TrimEnd('.'));
+            return body.IsEmpty ? (false, null) : Read(body);
         }
         catch (JsonException)
         {

@@ -8,6 +8,15 @@ internal sealed class RequestGate(Func<AccessRules> rules, ILogger<RequestGate> 
 {
     public async Task PassAsync(HttpContext context, RequestDelegate next)
     {
+        if (context.Request.Headers.TransferEncoding is { Count: > 0 } encoding
+            && !string.Equals(encoding, "chunked", StringComparison.OrdinalIgnoreCase))
+        {
+            // Kestrel looks at the last one alone, and would take a compressed body for the text (RFC 9112, 6.1).
+            context.Response.Headers.Connection = "close";
+            await ApiError.WriteAsync(context.Response, StatusCodes.Status501NotImplemented, ApiError.InvalidRequest,
+                "unknown_transfer_encoding", $"Of transfer encodings \"chunked\" alone is known here, not \"{encoding}\".");
+            return;
+        }
         var access = rules();
         if (CorsHeaders.Answer(context, access))
             return;

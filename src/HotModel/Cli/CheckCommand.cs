@@ -1,5 +1,6 @@
 using System.CommandLine;
 using HotModel.Configuration;
+using HotModel.Tls;
 
 namespace HotModel.Cli;
 
@@ -21,6 +22,15 @@ internal static class CheckCommand
                 return ConfigOption.BadConfigStatus;
             foreach (var binary in Binaries(loaded).Distinct().Where(binary => !IsFound(binary)))
                 parsed.InvocationConfiguration.Error.WriteLine($"warning: there is no program {binary}");
+            if (loaded.Server.Tls is { } files)
+            {
+                if (!TlsCertificate.TryLoad(files, TimeProvider.System.GetUtcNow(), out var certificate, out var problem))
+                {
+                    parsed.InvocationConfiguration.Error.WriteLine($"{loaded.FilePath}: {problem}");
+                    return ConfigOption.BadConfigStatus;
+                }
+                certificate.Dispose();
+            }
             Show(loaded, parsed.InvocationConfiguration.Output);
             return 0;
         });

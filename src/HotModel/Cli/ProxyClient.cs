@@ -57,7 +57,11 @@ internal static class ProxyAddress
     public static Uri OfAdmin(HotModelConfig config) =>
         config.Server.AdminPort is { } port ? new Uri($"http://127.0.0.1:{port}/") : Of(config);
 
-    /// <summary>Where the proxy of this configuration is reached from this machine.</summary>
+    /// <summary>As others see it.</summary>
+    public static Uri Seen(HotModelConfig config) =>
+        config.Server.Tls is null ? Of(config) : new UriBuilder(Of(config)) { Scheme = Uri.UriSchemeHttps }.Uri;
+
+    /// <summary>Where the proxy of this configuration is reached from this machine, which may speak plain HTTP.</summary>
     public static Uri Of(HotModelConfig config)
     {
         var host = IPAddress.TryParse(config.Server.Host, out var address)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using HotModel.Llama;
 using HotModel.Sessions;
+using HotModel.Tls;
 
 namespace HotModel.Cli;
 
@@ -24,17 +25,24 @@ internal static class ServeCommand
                 await error.WriteLineAsync($"hotmodel cannot start: {missing}");
                 return 1;
             }
+            TlsCertificate? certificate = null;
+            if (loaded.Server.Tls is { } files
+                && !TlsCertificate.TryLoad(files, TimeProvider.System.GetUtcNow(), out certificate, out var problem))
+            {
+                await error.WriteLineAsync($"hotmodel cannot start: {problem}.");
+                return 1;
+            }
             try
             {
-                if (!StateLock.TryAcquire(loaded.Server.StateDirectory, out var held, out var problem))
+                if (!StateLock.TryAcquire(loaded.Server.StateDirectory, out var held, out var taken))
                 {
-                    await error.WriteLineAsync(problem);
+                    await error.WriteLineAsync(taken);
                     return 1;
                 }
                 using (held)
                 {
                     OpenFileLimit.Raise();
-                    await using var host = HotModelHost.Create(loaded);
+                    await using var host = HotModelHost.Create(loaded, certificate);
                     return await host.RunAsync() ? 0 : BrokenStatus;
                 }
             }

@@ -30,12 +30,37 @@ internal static class AccessChecks
             errors.Add(server.OriginOf("admin_port").Error(
                 "admin_port: is that of port, too; give another one, or none to serve /admin with the rest"));
         }
+        if (server.Has("tls_certificate") != server.Has("tls_key"))
+        {
+            var (given, missing) = server.Has("tls_key") ? ("tls_key", "tls_certificate") : ("tls_certificate", "tls_key");
+            errors.Add(server.OriginOf(given).Error($"{given}: needs {missing}, too: PEM files with a certificate and its key"));
+        }
+        if (server.Has("tls_certificate") && !OperatingSystem.IsLinux())
+        {
+            errors.Add(server.OriginOf("tls_certificate").Error(
+                "tls_certificate: TLS is there on Linux only; elsewhere put a proxy with a certificate in front of HotModel"));
+        }
         if (values.Keys.Count == 0 && !server.Flag("allow_without_keys") && !IsLoopback(server.Text("host")))
         {
             errors.Add(server.OriginOf("host").Error(
                 $"host: other machines reach {server.Text("host")}, and without a key anybody there could use the models and "
                 + "read the conversations; set [keys.NAME], or allow_without_keys = true"));
         }
+    }
+
+    /// <summary>What is allowed, and may be a mistake.</summary>
+    public static IEnumerable<string> Doubts(HotModelConfig config, ConfigValues values)
+    {
+        var section = values["server"];
+        var server = config.Server;
+        if (server.Tls is null && !IsLoopback(server.Host))
+        {
+            yield return $"{section.OriginOf("host")}: host: other machines reach {server.Host}, and keys and conversations go "
+                + "there unencrypted; set tls_certificate and tls_key, unless a proxy in front or a VPN encrypts them";
+        }
+        if (server.Tls is { Key: var key } && !OperatingSystem.IsWindows() && File.Exists(key)
+            && (File.GetUnixFileMode(key) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0)
+            yield return $"{section.OriginOf("tls_key")}: tls_key: other users of this machine may read {key}: chmod 600";
     }
 
     /// <summary>The scopes are texts of a list, which the reader of single values does not check.</summary>

@@ -1,3 +1,5 @@
+using HotModel.Tls;
+
 namespace HotModel.Configuration;
 
 /// <summary>Values to the typed configuration: defaults that depend on other keys, absolute paths.</summary>
@@ -51,6 +53,8 @@ internal sealed class ConfigBuilder(
         AllowedHosts = section.Texts("allowed_hosts"),
         CorsOrigins = section.Texts("cors_origins"),
         AllowWithoutKeys = section.Flag("allow_without_keys"),
+        Tls = section.TextOrNull("tls_certificate") is { } certificate && section.TextOrNull("tls_key") is { } key
+            ? new TlsFiles(Absolute(certificate), Absolute(key)) : null,
         StatePath = Absolute(section.Text("state_path")),
         ActiveModel = section.TextOrNull("active_model"),
         SwitchPolicy = section.Choice<SwitchPolicy>("switch_policy"),

@@ -145,6 +145,12 @@ internal static class ConfigChecks
             if (!File.Exists(model.Path))
                 warnings.Add($"{values.Models[model.Name].OriginOf("path")}: path: there is no file {model.Path}");
         }
+        foreach (var section in values.Models.Values.Append(values["router"])
+            .Where(section => LlamaArguments.LogsRequests(section.Texts("extra_args"))))
+        {
+            warnings.Add($"{section.OriginOf("extra_args")}: extra_args: so verbose llama-server writes whole requests into its "
+                + "log, prompts included");
+        }
         if (values["snapshots"].Flag("enabled") && LlamaArguments.WithSlotPath(values).FirstOrDefault() is { } own)
         {
             warnings.Add($"{own.OriginOf("extra_args")}: extra_args: snapshots are off, because --slot-save-path sends "

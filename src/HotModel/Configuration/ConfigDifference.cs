@@ -52,6 +52,8 @@ internal sealed record ConfigDifference
                 Host = server.Host,
                 Port = server.Port,
                 AdminPort = server.AdminPort,
+                // Other files are read; whether there is TLS is the listener's.
+                Tls = (server.Tls is null) == (wanted.Server.Tls is null) ? wanted.Server.Tls : server.Tls,
                 LogFormat = server.LogFormat,
                 LogFile = server.LogFile,
                 StatePath = server.StatePath,

@@ -36,6 +36,7 @@ internal static class ConfigLoader
             || values.Keys.Values.Any(key => !AccessChecks.HasKnownScopes(key)))
             return null;
         var config = new ConfigBuilder(values, Path.GetFullPath(path), environment).Build();
+        warnings.AddRange(AccessChecks.Doubts(config, values));
         ConfigChecks.CheckLlama(config, values, errors, warnings);
         return config;
     }

@@ -69,6 +69,11 @@ internal static class ConfigSchema
         new("server", "cors_origins", KeyType.TextList, Array.Empty<string>(),
             "Origins of web pages that may use HotModel from a browser, such as `https://chat.example`.",
             (c, _) => c.Server.CorsOrigins),
+        new("server", "tls_certificate", KeyType.Path, null,
+            "PEM file with the server's certificate, and behind it those that lead to one that clients know: then other machines "
+                + "speak TLS with HotModel (Linux; see security.md).", (c, _) => c.Server.Tls?.Certificate),
+        new("server", "tls_key", KeyType.Path, null, "PEM file with the certificate's private key, without a passphrase.",
+            (c, _) => c.Server.Tls?.Key),
         new("server", "allow_without_keys", KeyType.Boolean, false,
             "Listen on an address that other machines reach although there is no `[keys.NAME]`.",
             (c, _) => c.Server.AllowWithoutKeys),

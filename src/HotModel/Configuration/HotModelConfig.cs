@@ -1,3 +1,5 @@
+using HotModel.Tls;
+
 namespace HotModel.Configuration;
 
 /// <summary>The checked configuration: every default applied, every path absolute, nothing left to validate.</summary>
@@ -56,6 +58,8 @@ internal sealed record ServerConfig
     /// <summary>Of web pages that may use the server.</summary>
     public required IReadOnlyList<string> CorsOrigins { get; init; }
     public required bool AllowWithoutKeys { get; init; }
+    /// <summary>Null: plain HTTP for everybody.</summary>
+    public required TlsFiles? Tls { get; init; }
     /// <summary>A state file of the seed, imported once if it exists. Its folder is the state directory.</summary>
     public required string StatePath { get; init; }
     public string StateDirectory => Path.GetDirectoryName(StatePath)!;

@@ -11,6 +11,12 @@ internal static class LlamaArguments
     public static IEnumerable<ConfigSection> WithSlotPath(ConfigValues values) =>
         values.Models.Values.Prepend(values["router"]).Where(section => section.Texts("extra_args").Contains(SlotPath));
 
+    /// <summary>Whether llama-server is told to log at a level at which it writes requests: above 3, its default.</summary>
+    public static bool LogsRequests(IReadOnlyList<string> arguments) =>
+        arguments.Any(argument => argument is "-v" or "--verbose" or "--log-verbose")
+        || arguments.Zip(arguments.Skip(1)).Any(pair => pair is ("-lv" or "--verbosity" or "--log-verbosity", var level)
+            && int.TryParse(level, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) && number > 3);
+
     /// <param name="config">The configuration.</param>
     /// <param name="presetPath">The user's preset or the one that HotModel wrote; null for none.</param>
     /// <param name="port">Where [router].port is 0, the free port that was found.</param>

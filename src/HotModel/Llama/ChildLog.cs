@@ -84,6 +84,7 @@ internal sealed class ChildLog : IAsyncDisposable
         // Bytes of a line beyond its limit are read and dropped; 4 bytes are the longest UTF-8 character.
         var line = new byte[LogRing.LineLength * 4];
         var length = 0;
+        var quotes = new RequestQuotes();
         int count;
         while ((count = output.Read(buffer)) > 0)
         {
@@ -92,14 +93,14 @@ internal sealed class ChildLog : IAsyncDisposable
             while ((end = rest.IndexOf((byte)'\n')) >= 0)
             {
                 length += Copy(rest[..end], line.AsSpan(length));
-                Add(line.AsSpan(0, length));
+                Add(line.AsSpan(0, length), quotes);
                 length = 0;
                 rest = rest[(end + 1)..];
             }
             length += Copy(rest, line.AsSpan(length));
         }
         if (length > 0)
-            Add(line.AsSpan(0, length));
+            Add(line.AsSpan(0, length), quotes);
     }
 
     private static int Copy(ReadOnlySpan<byte> from, Span<byte> to)
@@ -109,9 +110,10 @@ internal sealed class ChildLog : IAsyncDisposable
         return count;
     }
 
-    private void Add(ReadOnlySpan<byte> bytes)
+    private void Add(ReadOnlySpan<byte> bytes, RequestQuotes quotes)
     {
-        var text = Encoding.UTF8.GetString(bytes).TrimEnd('\r');
+        if (quotes.Clean(Encoding.UTF8.GetString(bytes).TrimEnd('\r')) is not { } text)
+            return;
         foreach (var secret in Volatile.Read(ref secrets))
             text = text.Replace(secret, "***", StringComparison.Ordinal);
         if (text.Length > LogRing.LineLength)

@@ -6,15 +6,17 @@ internal static class BoundedBody
     // A body that only claims to be long takes no memory for it.
     private const int FirstBufferBytes = 64 << 10;
 
-    /// <summary>Null where it is longer than the limit. Throws what the stream throws.</summary>
+    /// <summary>Null where it is longer than the limit, or than its share. Throws what the stream throws.</summary>
     /// <param name="stream">The body.</param>
     /// <param name="declaredBytes">How long it says it is.</param>
     /// <param name="limitBytes">How long it may be.</param>
     /// <param name="cancel">Passed on to the stream.</param>
     /// <param name="onWait">Called before each read.</param>
+    /// <param name="share">Asked for memory beyond the first buffer; null: there is enough.</param>
     /// <remarks>The memory is not pooled: messages of it outlive the request in the store's hands.</remarks>
     public static async Task<ReadOnlyMemory<byte>?> ReadAsync(
-        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel, Action? onWait = null)
+        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel, Action? onWait = null,
+        BodyBudget.BodyShare? share = null)
     {
         if (declaredBytes > limitBytes)
             return null;
@@ -30,8 +32,12 @@ internal static class BoundedBody
             length += read;
             if (length > limitBytes)
                 return null;
-            if (length == buffer.Length)
-                Array.Resize(ref buffer, NextSize(length, declaredBytes));
+            if (length < buffer.Length)
+                continue;
+            int size = NextSize(length, declaredBytes);
+            if (share?.TryGrow(size - length) == false)
+                return null;
+            Array.Resize(ref buffer, size);
         }
     }
 

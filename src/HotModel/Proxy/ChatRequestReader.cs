@@ -6,6 +6,9 @@ namespace HotModel.Proxy;
 /// <summary>One pass over a chat request's body. Throws JsonException where it is not JSON.</summary>
 internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
 {
+    /// <summary>No context holds as many, and each costs more memory than the two bytes that a client needs for it.</summary>
+    private const int MessagesMax = 65_536;
+
     private Utf8JsonReader reader = new(body.Span, MessageJson.ReaderOptions);
     private string? model;
     private Extent? modelValue;
@@ -117,7 +120,12 @@ internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
         }
         int start = (int)reader.TokenStartIndex;
         while (error is null && reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-            Message();
+        {
+            if (messages.Count == MessagesMax)
+                error = $"\"messages\" has more than {MessagesMax} messages.";
+            else
+                Message();
+        }
         messagesValue = new(start, (int)reader.BytesConsumed);
         if (error is null && messages.Count == 0)
             error = "\"messages\" is empty; it must have at least one message.";

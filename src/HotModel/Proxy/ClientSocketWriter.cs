@@ -34,7 +34,7 @@ internal sealed class ClientSocketWriter : PipeWriter
     public static ClientSocketWriter? TryCreate(HttpContext context)
     {
         if (context.Features.Get<IConnectionSocketFeature>() is not { Socket: var client }
-            || context.Features.Get<ITlsHandshakeFeature>() is not null
+            || context.Features.Get<ITlsConnectionFeature>() is not null
             || context.Request.Protocol != HttpProtocol.Http11
             || context.Response.Headers.TransferEncoding != "chunked")
             return null;

@@ -5,10 +5,15 @@ namespace HotModel.Proxy;
 /// <summary>A form with files (RFC 7578), and where in it the model is named.</summary>
 internal sealed record FormBody
 {
+    /// <summary>llama-server's own bound. A transcription has ten at most.</summary>
+    public const int PartsMax = 1024;
+
     public required ReadOnlyMemory<byte> Body { get; init; }
     public required ReadOnlyMemory<byte> Boundary { get; init; }
     /// <summary>Where the first part's delimiter line begins.</summary>
     public required int FirstPart { get; init; }
+    /// <summary>How many there are; those beyond the most are not looked at.</summary>
+    public required int Parts { get; init; }
     /// <summary>The values of all fields "model".</summary>
     public required IReadOnlyList<Extent> ModelValues { get; init; }
     /// <summary>The last of them, as of members with one name in JSON.</summary>
@@ -28,7 +33,8 @@ internal sealed record FormBody
             return null;
         var values = new List<Extent>(1);
         int at = first + delimiter.Length;
-        while (!bytes[at..].StartsWith("--"u8))
+        int parts = 0;
+        while (!bytes[at..].StartsWith("--"u8) && ++parts <= PartsMax)
         {
             int headers = bytes[at..].IndexOf("\r\n"u8);
             int headersEnd = headers < 0 ? -1 : bytes[(at + headers)..].IndexOf("\r\n\r\n"u8);
@@ -49,6 +55,7 @@ internal sealed record FormBody
             Body = body,
             Boundary = delimiter.AsMemory(2),
             FirstPart = first + 2,
+            Parts = parts,
             ModelValues = values,
         };
     }

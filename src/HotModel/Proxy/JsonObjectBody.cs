@@ -1,4 +1,5 @@
 using System.Text.Json;
+using HotModel.Sessions;
 
 namespace HotModel.Proxy;
 
@@ -10,9 +11,6 @@ internal readonly record struct JsonMember(Extent Value, JsonTokenType Type);
 /// <summary>A request's body that is a JSON object, and the members of it that are changed on the way.</summary>
 internal sealed record JsonObjectBody
 {
-    // llama-server's own parser has no bound either. The reader does not recurse: a level costs one bit.
-    private static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = int.MaxValue };
-
     public required ReadOnlyMemory<byte> Body { get; init; }
     /// <summary>Behind the opening brace.</summary>
     public required int Inside { get; init; }
@@ -43,7 +41,7 @@ internal sealed record JsonObjectBody
         ReadOnlySpan<byte> text = nul < 0 ? body.Span : body.Span[..nul];
         try
         {
-            var reader = new Utf8JsonReader(text[start..], ReaderOptions);
+            var reader = new Utf8JsonReader(text[start..], MessageJson.ReaderOptions);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
                 return null;
             int inside = start + (int)reader.BytesConsumed;

@@ -65,6 +65,26 @@ internal static class JsonText
         }
     }
 
+    /// <summary>Whether brackets nest deeper, be it JSON or not: parsers take memory for each level before they know.</summary>
+    public static bool IsDeeperThan(int levels, ReadOnlySpan<byte> text)
+    {
+        int depth = 0;
+        bool isInString = false;
+        for (int i = 0; i < text.Length; i++)
+        {
+            byte value = text[i];
+            if (isInString && value == '\\')
+                i++;
+            else if (value == '"')
+                isInString = !isInString;
+            else if (!isInString && value is (byte)'[' or (byte)'{' && ++depth > levels)
+                return true;
+            else if (!isInString && value is (byte)']' or (byte)'}')
+                depth--;
+        }
+        return false;
+    }
+
     /// <summary>A member of an object with the comma behind it, else the one before it.</summary>
     public static Extent WithOneComma(ReadOnlySpan<byte> bytes, int start, int end)
     {

@@ -1,6 +1,7 @@
 using HotModel.Api;
 using HotModel.Http;
 using HotModel.Llama;
+using HotModel.Sessions;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace HotModel.Proxy;
@@ -37,11 +38,15 @@ internal sealed class RelayedRequest
             json = JsonObjectBody.Read(body, PresetPrompt.MemberOf(route.Preset));
             prompt = json is null ? null : preset.Edit(route.Preset, json);
             Model = json?.ModelName;
+            if (json is null && JsonText.IsDeeperThan(MessageJson.DepthLimit, body.Span))
+                Problem = $"The body is nested more than {MessageJson.DepthLimit} levels deep.";
         }
         else if (route.Model == ModelPlace.FormField)
         {
             form = FormBody.Read(body, contentType!);
             Model = form?.ModelName;
+            if (form?.Parts > FormBody.PartsMax)
+                Problem = $"The form has more than {FormBody.PartsMax} parts.";
         }
         else
         {
@@ -59,6 +64,9 @@ internal sealed class RelayedRequest
 
     /// <summary>The name in it; null: none, or something that is no text.</summary>
     public string? Model { get; }
+
+    /// <summary>Why it is not passed on, where llama-server would take more for it than it is worth.</summary>
+    public string? Problem { get; }
 
     /// <summary>The client reads events.</summary>
     public bool AsksForStream => Route.MayStream && json is { Stream: true };

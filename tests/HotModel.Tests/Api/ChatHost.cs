@@ -88,10 +88,11 @@ internal sealed class ChatHost : IAsyncDisposable
         var admissions = new Admissions(
             host.EnterAsync, _ => host.Told, new QuietTime(), host.Metrics, time, NullLogger<Admissions>.Instance);
         var asks = new RequestAsks(config, (_, _) => default);
+        var bodies = new ClientBodies(config.Server.MaxBodyBytes);
         var chat = new ChatEndpoint(
-            config, asks, new Conversations(host.Store, time), admissions, host.forwarder,
+            config, bodies, asks, new Conversations(host.Store, time), admissions, host.forwarder,
             new ChatExchange(host.forwarder, streams, host.Metrics, NullLogger<ChatExchange>.Instance), _ => null, time);
-        var relay = new RelayEndpoint(config, asks, admissions,
+        var relay = new RelayEndpoint(config, bodies, asks, admissions,
             new RelayExchange(host.forwarder, streams, host.Metrics, NullLogger<RelayExchange>.Instance), time);
         host.app = await ServeAsync(app =>
         {

@@ -39,9 +39,33 @@ public sealed class AccessChecksTests : IDisposable
     [InlineData("[server]\ncors_origins = ['*']", "is no origin")]
     [InlineData("[server]\nhost = '0.0.0.0'", "set [keys.NAME], or allow_without_keys = true")]
     [InlineData("[server]\nhost = 'gpu-box'", "set [keys.NAME], or allow_without_keys = true")]
+    [InlineData("[server]\ntls_key = 'k'", "tls_key: needs tls_certificate, too")]
+    [InlineData("[server]\ntls_certificate = 'c'", "tls_certificate: needs tls_key, too")]
     [InlineData("[server]\nhost = '::'", "set [keys.NAME], or allow_without_keys = true")]
     public void What_is_wrong_is_told(string toml, string expected) =>
         Assert.Contains(expected, folder.Errors(toml + "\n" + Model)[0], StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("[server]\nhost = '0.0.0.0'\n[keys.a]\nenv = 'A'", "host: other machines reach 0.0.0.0, and keys and conversations go")]
+    [InlineData("[server]\ntls_certificate = 'k'\ntls_key = 'k'", "tls_key: other users of this machine may read")]
+    [InlineData("[router]\nextra_args = ['-v']", "writes whole requests into its log")]
+    [InlineData("[router]\nextra_args = ['--verbosity', '5']", "writes whole requests into its log")]
+    public void What_may_be_a_mistake_is_a_warning(string toml, string expected)
+    {
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder.Write("k", ""), UnixFileMode.UserRead | UnixFileMode.OtherRead);
+        folder.Write("x", "");
+        Assert.Contains(expected, Assert.Single(folder.Load(toml + "\n" + Model).Warnings), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[server]\nhost = '0.0.0.0'\ntls_certificate = 'c'\ntls_key = 'k'\n[keys.a]\nenv = 'A'")]
+    [InlineData("[router]\nextra_args = ['--verbosity', '3', '--jinja']")]
+    public void What_is_no_mistake_has_no_warning(string toml)
+    {
+        folder.Write("x", "");
+        Assert.Empty(folder.Load(toml + "\n" + Model).Warnings);
+    }
 
     [Theory]
     [InlineData("[server]\nhost = '0.0.0.0'\nallow_without_keys = true")]

@@ -106,6 +106,18 @@ public sealed class ConfigDifferenceTests
     }
 
     [Fact]
+    public void Certificate_may_be_another_but_whether_there_is_one_is_the_starts()
+    {
+        var with = Config with { Server = Config.Server with { Tls = new("/c", "/k") } };
+        Assert.Equal(["server.tls_certificate", "server.tls_key"], To(with).NeedRestart);
+        Assert.Null(To(with).Effective.Server.Tls);
+        var renewed = with with { Server = with.Server with { Tls = new("/c2", "/k") } };
+        var difference = ConfigDifference.Between(with, renewed);
+        Assert.Equal(["server.tls_certificate"], difference.Settings);
+        Assert.Equal("/c2", difference.Effective.Server.Tls!.Certificate);
+    }
+
+    [Fact]
     public void Another_way_of_running_llama_server_keeps_its_settings_and_models()
     {
         var difference = To(TestConfig.Create("b", "c") with
