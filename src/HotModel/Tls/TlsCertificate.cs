@@ -102,7 +102,8 @@ internal sealed class TlsCertificate : IDisposable
         if (OpenSsl.SSL_CTX_use_certificate_chain_file(context, files.Certificate) != 1)
             return $"tls_certificate: {files.Certificate} has no certificate in PEM ({Reason()})";
         return OpenSsl.SSL_CTX_check_private_key(context) == 1 ? null
-            : $"tls_key: {files.Key} is not the key of the first certificate in {files.Certificate}: that has to be the server's own";
+            : $"tls_key: {files.Key} is not the key of the first certificate in {files.Certificate}, "
+                + "which has to be the server's own";
     }
 
     private static (DateTimeOffset Begins, DateTimeOffset Ends) ValidityOf(nint context)
