@@ -67,7 +67,7 @@ internal sealed class HotModelHost : IAsyncDisposable
         lanes = new ModelLanes(
             live,
             SeatsOf(live, warmths, Own(new LaneBackends(
-                live, snapshots.Prepare, time, logs.CreateLogger("HotModel.Llama"))), time),
+                live, snapshots.Prepare, environment, time, logs.CreateLogger("HotModel.Llama"))), time),
             new SwitchGpu(
                 Read,
                 (beforeLoad, beforeUnload, pids, cancel) =>
@@ -94,7 +94,8 @@ internal sealed class HotModelHost : IAsyncDisposable
         var metrics = new ProxyMetrics();
         var streams = new StreamExchange(metrics, logs.CreateLogger<StreamExchange>());
         var admissions = new Admissions(
-            lanes.EnterAsync, ModelLanes.WaitStatusOf, quiet, metrics, time, logs.CreateLogger<Admissions>());
+            lanes.EnterAsync, ModelLanes.WaitStatusOf, forwarder.AnswersAsync, quiet, metrics, time,
+            logs.CreateLogger<Admissions>());
         var asks = new RequestAsks(live, async (model, cancel) => lanes.Picture.Answers(model) ? null
             : await fit.JudgeAsync(model, cancel) is { Fits: false } verdict ? verdict.Reason : null);
         var bodies = new ClientBodies(config.Server.MaxBodyBytes);

@@ -6,9 +6,12 @@ namespace HotModel;
 /// <summary>Makes the backends: each lane has its own log, guard and router, so that no two fight over a file or port.</summary>
 /// <param name="live">What is started.</param>
 /// <param name="prepare">Called before each start.</param>
+/// <param name="environment">Our own, which all that is started has too.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Of everything that is started.</param>
-internal sealed class LaneBackends(LiveConfig live, Action prepare, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class LaneBackends(
+    LiveConfig live, Action prepare, IReadOnlyDictionary<string, string> environment, TimeProvider time, ILogger logger)
+    : IDisposable
 {
     private readonly SelfExecutable? self = SelfExecutable.Detect();
     private readonly ChildRecord record = Launcher.OpenRecord(live.Current.Server.StateDirectory, logger);
@@ -34,7 +37,7 @@ internal sealed class LaneBackends(LiveConfig live, Action prepare, TimeProvider
                 },
                 own.Launcher, own.Log, onLost, time, logger)
             {
-                Environment = model => LlamaArguments.ProcessEnvironment(live.Current, model),
+                Environment = model => LlamaArguments.ProcessEnvironment(live.Current, model, environment),
             };
         }
         var started = "";
@@ -76,6 +79,9 @@ internal sealed class LaneBackends(LiveConfig live, Action prepare, TimeProvider
         }
         // Two routers cannot listen on one port.
         return new RouterLaunch(config.Router.Binary, LlamaArguments.Router(config, preset), config.Router.Host,
-            lane == 0 ? config.Router.Port : 0);
+            lane == 0 ? config.Router.Port : 0)
+        {
+            Environment = LlamaArguments.RouterEnvironment(environment),
+        };
     }
 }

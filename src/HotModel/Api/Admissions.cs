@@ -1,3 +1,4 @@
+using HotModel.Llama;
 using HotModel.Prefill;
 using HotModel.Proxy;
 using HotModel.Switching;
@@ -7,14 +8,15 @@ namespace HotModel.Api;
 /// <summary>Lets requests to the model, one lease for each try.</summary>
 /// <param name="enter">Asks the gate, which calls the action if the request has to wait.</param>
 /// <param name="waitStatus">What a request that waits is told.</param>
+/// <param name="answers">Asks a model's server for something else; false where that has no answer either.</param>
 /// <param name="quiet">Knows whether anybody is there.</param>
 /// <param name="metrics">Counts.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Of requests without an answer.</param>
 internal sealed class Admissions(
     Func<RequestAsk, Action<RequestWaiter>?, CancellationToken, ValueTask<Admission>> enter,
-    Func<RequestWaiter, WaitStatus> waitStatus, QuietTime quiet, ProxyMetrics metrics, TimeProvider time,
-    ILogger<Admissions> logger)
+    Func<RequestWaiter, WaitStatus> waitStatus, Func<Upstream, CancellationToken, Task<bool>> answers, QuietTime quiet,
+    ProxyMetrics metrics, TimeProvider time, ILogger<Admissions> logger)
 {
     /// <summary>A request whose model was lost before it answered is sent once more; it may be what kills it.</summary>
     private const int SendLimit = 2;
@@ -83,16 +85,19 @@ internal sealed class Admissions(
 
     /// <summary>
     /// Whether the model is lost, or was taken by a forced switch, so that the request waits in line for the next one.
-    /// A death is seen here first; once the switch loop has seen it too, the lease is aborted.
+    /// A death is seen here first; once the switch loop has seen it too, the lease is aborted. A server that answers
+    /// something else has not died: it only left this request without an answer.
     /// </summary>
     private async Task<bool> IsTakenAwayAsync(ModelLease lease, CancellationToken clientGone)
     {
         lease.ReportSilent();
+        long began = time.GetTimestamp();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(lease.Aborted, clientGone);
         try
         {
-            await Task.Delay(LossNoticeLimit, time, either.Token);
-            return false;
+            if (!await answers(lease.Upstream, either.Token) && time.GetElapsedTime(began) is var took && took < LossNoticeLimit)
+                await Task.Delay(LossNoticeLimit - took, time, either.Token);
+            return lease.Aborted.IsCancellationRequested;
         }
         catch (OperationCanceledException) when (!clientGone.IsCancellationRequested)
         {

@@ -6,6 +6,13 @@ namespace HotModel.Configuration;
 internal static class LlamaArguments
 {
     private const string SlotPath = "--slot-save-path";
+    private const string HttpThreads = "LLAMA_ARG_THREADS_HTTP";
+    /// <summary>
+    /// An answer holds one of llama-server's threads to its end. Its own choice is <c>parallel</c> + 4, and where many
+    /// requests come at once, as behind a switch, it adds more too late: ten streams left none for /slots and /tokenize
+    /// until one of them ended (measured with 0.7.0). Twice as many as may wait here by default; they take 5 MB.
+    /// </summary>
+    private const string HttpThreadCount = "128";
 
     /// <summary>Sections in whose extra_args the user says where slot files go.</summary>
     public static IEnumerable<ConfigSection> WithSlotPath(ConfigValues values) =>
@@ -70,13 +77,27 @@ internal static class LlamaArguments
         ];
     }
 
+    /// <summary>For the router, and by it for its models.</summary>
+    /// <param name="given">What they have from us: a number of somebody else's stays.</param>
+    public static Dictionary<string, string> RouterEnvironment(IReadOnlyDictionary<string, string> given) =>
+        given.ContainsKey(HttpThreads) ? [] : new() { [HttpThreads] = HttpThreadCount };
+
     /// <summary>
     /// Slots keep what they hold until it is saved. No option, because builds before it would not start with it.
     /// </summary>
-    public static IReadOnlyDictionary<string, string> ProcessEnvironment(HotModelConfig config, ModelConfig model) =>
-        config.Snapshots.Enabled && IsLlamaServer(model.Binary)
-            ? new Dictionary<string, string> { ["LLAMA_ARG_CACHE_IDLE_SLOTS"] = "0" }
-            : new Dictionary<string, string>();
+    /// <param name="config">The configuration.</param>
+    /// <param name="model">One of its models, in process mode.</param>
+    /// <param name="given">What its server has from us.</param>
+    public static Dictionary<string, string> ProcessEnvironment(
+        HotModelConfig config, ModelConfig model, IReadOnlyDictionary<string, string> given)
+    {
+        if (!IsLlamaServer(model.Binary))
+            return [];
+        var environment = RouterEnvironment(given);
+        if (config.Snapshots.Enabled)
+            environment["LLAMA_ARG_CACHE_IDLE_SLOTS"] = "0";
+        return environment;
+    }
 
     /// <summary>
     /// All that the model's server is told, as one text: where it is another, the model has to be loaded again. What other

@@ -8,6 +8,9 @@ namespace HotModel.Llama;
 /// <param name="Port">0: a free one is chosen and put into the arguments.</param>
 internal sealed record RouterLaunch(string Binary, IReadOnlyList<string> Arguments, string Host, int Port)
 {
+    /// <summary>Beyond ours and its key.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The same with the port that it will have, chosen here if it was 0.</summary>
     public RouterLaunch WithPort()
     {

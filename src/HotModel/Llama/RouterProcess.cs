@@ -68,7 +68,7 @@ internal sealed class RouterProcess : IAsyncDisposable
         var key = Guid.NewGuid().ToString("N") + Guid.NewGuid().ToString("N");
         log.Hide(key);
         var mark = log.Ring.Mark();
-        var environment = new Dictionary<string, string> { ["LLAMA_API_KEY"] = key };
+        var environment = new Dictionary<string, string>(launch.Environment) { ["LLAMA_API_KEY"] = key };
         var (child, error) = await launcher.StartAsync(launch.Binary, launch.Arguments, environment);
         if (child is null)
             return Failed(LoadFailureReason.BinaryMissing, error!);

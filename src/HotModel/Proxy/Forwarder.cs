@@ -8,10 +8,15 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
 {
     /// <summary>Of the answer to a question of our own: all tokens of the longest prompt fit.</summary>
     private const int AnswerLimitBytes = 64 << 20;
+    // Longer than any moment in which it computes and hears nobody, but for a batch of a very long prompt.
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(3);
+
+    // More than models that are loaded at once. Those of models that have left cost nothing but an empty pool.
+    private const int EndpointsMax = 16;
 
     private readonly Lock gate = new();
-    // One at a time: where the address changes, nothing is loaded at the old one any more.
-    private HttpEndpoint? endpoint;
+    // The one that was used last is the first.
+    private readonly List<HttpEndpoint> endpoints = [];
 
     /// <summary>Expected failures, cancellation through the scope included, are values.</summary>
     /// <param name="upstream">Where to.</param>
@@ -39,8 +44,11 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
         var question = new OutgoingRequest(HttpMethods.Post, UpstreamTarget.Of(path, query: null)) { Body = body.Pieces };
         ForwardResult result = await SendAsync(upstream, question, scope);
         using HttpReply? reply = result.Reply;
-        if (reply is not { IsSuccess: true })
-            return null;
+        return reply is { IsSuccess: true } ? await BodyAsync(reply, scope) : null;
+    }
+
+    private static async Task<ReadOnlyMemory<byte>?> BodyAsync(HttpReply reply, RequestScope scope)
+    {
         try
         {
             return await BoundedBody.ReadAsync(reply.Body, reply.ContentLength, AnswerLimitBytes, scope.Token);
@@ -51,7 +59,24 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
         }
     }
 
-    public void Dispose() => endpoint?.Dispose();
+    /// <summary>Whether the model's server is there: it answers, whatever that is.</summary>
+    public async Task<bool> AnswersAsync(Upstream upstream, CancellationToken cancel)
+    {
+        using var scope = new RequestScope(time, cancel, CancellationToken.None);
+        scope.ExpectBytesWithin(AnswerTime);
+        // A route that the router, where the way leads through it, passes on.
+        var question = new OutgoingRequest(HttpMethods.Get, UpstreamTarget.Of("props", query: null, upstream.Model));
+        ForwardResult result = await SendAsync(upstream, question, scope);
+        using HttpReply? reply = result.Reply;
+        return reply is not null && !(ModelGoneReply.MayBe(reply.Status)
+            && (await BodyAsync(reply, scope) is not { } body || ModelGoneReply.Is(reply.Status, body.Span)));
+    }
+
+    public void Dispose()
+    {
+        lock (gate)
+            endpoints.ForEach(endpoint => endpoint.Dispose());
+    }
 
     private static ForwardError Explain(Exception e, Upstream upstream) => e is HttpFailure { Stage: HttpStage.Connect }
         ? new(ForwardStage.Connect, Culprit.Upstream,
@@ -62,10 +87,19 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
     {
         lock (gate)
         {
-            if (endpoint?.Address == address)
-                return endpoint;
-            endpoint?.Dispose();
-            return endpoint = new(address, time, poller);
+            int at = endpoints.FindIndex(known => known.Address == address);
+            if (at == 0)
+                return endpoints[0];
+            HttpEndpoint endpoint = at > 0 ? endpoints[at] : new(address, time, poller);
+            if (at < 0 && endpoints.Count == EndpointsMax)
+            {
+                at = endpoints.Count - 1;
+                endpoints[at].Dispose();
+            }
+            if (at > 0)
+                endpoints.RemoveAt(at);
+            endpoints.Insert(0, endpoint);
+            return endpoint;
         }
     }
 }

@@ -51,7 +51,7 @@ internal sealed class PassportOffice(TimeProvider time)
         .. Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .Where(variable => (string)variable.Key is var name
                 && name.StartsWith("LLAMA_ARG_", StringComparison.Ordinal)
-                && name is not ("LLAMA_ARG_HOST" or "LLAMA_ARG_PORT" or "LLAMA_ARG_THREADS"))
+                && name is not ("LLAMA_ARG_HOST" or "LLAMA_ARG_PORT" or "LLAMA_ARG_THREADS" or "LLAMA_ARG_THREADS_HTTP"))
             .Select(variable => $"{variable.Key}={variable.Value}")
             .Order(StringComparer.Ordinal),
     ];

@@ -47,6 +47,8 @@ internal sealed class ChatHost : IAsyncDisposable
     public Func<CancellationToken, Task>? Queue { get; set; }
     /// <summary>What those who wait are told.</summary>
     public WaitStatus Told { get; set; } = new("loading", "alpha", 42, 2);
+    /// <summary>The model's server is there, also where it left a request without an answer.</summary>
+    public bool ServerAnswers { get; set; }
     /// <summary>Called for each request that is let in, with how many were before it.</summary>
     public Action<int>? OnEntering { get; set; }
     /// <summary>One of the leases came back with the proof that the model works.</summary>
@@ -86,7 +88,8 @@ internal sealed class ChatHost : IAsyncDisposable
         host.Store = SessionStore.Open(host.stateDirectory, config.Session, time);
         var streams = new StreamExchange(host.Metrics, NullLogger<StreamExchange>.Instance);
         var admissions = new Admissions(
-            host.EnterAsync, _ => host.Told, new QuietTime(), host.Metrics, time, NullLogger<Admissions>.Instance);
+            host.EnterAsync, _ => host.Told, (_, _) => Task.FromResult(host.ServerAnswers), new QuietTime(), host.Metrics,
+            time, NullLogger<Admissions>.Instance);
         var asks = new RequestAsks(config, (_, _) => default);
         var bodies = new ClientBodies(config.Server.MaxBodyBytes);
         var chat = new ChatEndpoint(

@@ -4,6 +4,9 @@ namespace HotModel.Tests.Configuration;
 
 public sealed class LlamaArgumentsTests : IDisposable
 {
+    private const string IdleSlots = "LLAMA_ARG_CACHE_IDLE_SLOTS";
+    private static readonly Dictionary<string, string> NoEnvironment = [];
+
     private readonly ConfigFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -104,11 +107,24 @@ public sealed class LlamaArgumentsTests : IDisposable
             + "binary = 'some-server'";
         var config = folder.LoadGood(toml);
         Assert.Contains("--no-cache-idle-slots", LlamaArguments.Router(config, null));
-        Assert.Equal("0", LlamaArguments.ProcessEnvironment(config, config.Models["a"])["LLAMA_ARG_CACHE_IDLE_SLOTS"]);
-        Assert.Empty(LlamaArguments.ProcessEnvironment(config, config.Models["b"]));
+        Assert.Equal("0", LlamaArguments.ProcessEnvironment(config, config.Models["a"], NoEnvironment)[IdleSlots]);
+        Assert.Empty(LlamaArguments.ProcessEnvironment(config, config.Models["b"], NoEnvironment));
         config = folder.LoadGood(toml, ("HOTMODEL_SNAPSHOTS__ENABLED", "false"));
         Assert.Contains("--cache-idle-slots", LlamaArguments.Router(config, null));
-        Assert.Empty(LlamaArguments.ProcessEnvironment(config, config.Models["a"]));
+        Assert.DoesNotContain(IdleSlots, LlamaArguments.ProcessEnvironment(config, config.Models["a"], NoEnvironment));
+    }
+
+    [Fact]
+    public void Threads_for_requests_are_those_of_the_environment_or_enough()
+    {
+        const string Threads = "LLAMA_ARG_THREADS_HTTP";
+        var config = folder.LoadGood("[models.a]\npath = '/a'\n[models.b]\npath = '/b'\nbinary = 'some-server'");
+        Assert.Equal("128", LlamaArguments.RouterEnvironment(NoEnvironment)[Threads]);
+        Assert.Equal("128", LlamaArguments.ProcessEnvironment(config, config.Models["a"], NoEnvironment)[Threads]);
+        Assert.DoesNotContain(Threads, LlamaArguments.ProcessEnvironment(config, config.Models["b"], NoEnvironment));
+        Dictionary<string, string> given = new() { [Threads] = "9" };
+        Assert.Empty(LlamaArguments.RouterEnvironment(given));
+        Assert.DoesNotContain(Threads, LlamaArguments.ProcessEnvironment(config, config.Models["a"], given));
     }
 
     [Fact]
