@@ -36,7 +36,7 @@ internal sealed class RelayEndpoint(
             return;
         await using WaitingStream? waiting = request.AsksForStream
             ? WaitingStream.For(context, route.Errors, config.Server.WaitComment, time) : null;
-        await admissions.SendAsync(context, ask, async (lease, scope) =>
+        await admissions.SendAsync(context, ask with { JoinsAnswer = route.JoinsAnswer }, async (lease, scope) =>
         {
             var warm = warmth?.Invoke(lease)?.Warm;
             if (route.ChangesModel)

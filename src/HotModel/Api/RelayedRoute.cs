@@ -40,4 +40,6 @@ internal sealed record RelayedRoute(string Method, string Path)
     public bool HasBody => Method == HttpMethods.Post;
     /// <summary>Never makes a model come or go: it reads something, or is about an answer that runs.</summary>
     public bool IsLook { get; init; } = Method == HttpMethods.Get;
+    /// <summary>Is about an answer that runs: for the model that gives it, also while that is about to leave.</summary>
+    public bool JoinsAnswer { get; init; }
 }

@@ -13,7 +13,7 @@ internal static class RelayedRoutes
             Preset = PresetPlace.Messages,
             HasSession = true,
         },
-        new("POST", "/v1/chat/completions/control") { IsLook = true },
+        new("POST", "/v1/chat/completions/control") { IsLook = true, JoinsAnswer = true },
         new("POST", "/v1/chat/completions/input_tokens")
         {
             Aliases = ["/chat/completions/input_tokens"],

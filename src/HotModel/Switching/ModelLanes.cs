@@ -208,6 +208,10 @@ internal sealed partial class ModelLanes
     {
         switch (input)
         {
+            case LoopInput.Arrived { Waiter: { Ask.JoinsAnswer: true } joining }
+                when Answering(joining.Ask.Model) is { } lane:
+                lane.Loop.Join(joining);
+                break;
             case LoopInput.Arrived { Waiter: var late } when late.Ask.Model is { } model && !live.Has(model):
                 late.Refuse(RefusalKind.Removed, live.Names.Unknown(model), null);
                 break;
@@ -257,6 +261,10 @@ internal sealed partial class ModelLanes
 
     private Lane LaneOf(RequestWaiter waiter) => lanes[LanePlan.Route(Views(), waiter.Ask.Model,
         live.Current.Server.SwitchOnRequest == SwitchOnRequest.Switch && waiter.Ask.Intent != RequestIntent.Look)];
+
+    /// <summary>Where answers of the model run, also if it is leaving. Of none: the active one's, else the first.</summary>
+    private Lane? Answering(string? model) => lanes.Where(lane => lane.Loop.IsAnswering(model))
+        .OrderByDescending(lane => lane == active).FirstOrDefault();
 
     private Lane Begin(LaneSeat seat, string? model)
     {

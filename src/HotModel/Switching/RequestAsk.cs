@@ -11,6 +11,8 @@ internal sealed record RequestAsk
     /// <summary>Configured name; null: the active one.</summary>
     public string? Model { get; init; }
     public RequestIntent Intent { get; init; }
+    /// <summary>Is about an answer that runs: let in at once where one does, whatever the gate says.</summary>
+    public bool JoinsAnswer { get; init; }
     /// <summary>Its own bound on waiting; null: the configured one.</summary>
     public TimeSpan? Patience { get; init; }
     /// <summary>Of its own bound, before it came to the gate.</summary>

@@ -57,6 +57,15 @@ internal sealed partial class SwitchLoop
         });
     }
 
+    /// <summary>Answers of the model run; null: of whatever model is here.</summary>
+    public bool IsAnswering(string? model) =>
+        state is { InFlight: > 0, Instance: not 0 } && (model is null || model == state.Active);
+
+    /// <summary>
+    /// Lets one in that is about a running answer. Nothing waits for its end: the answer that it is about holds the model.
+    /// </summary>
+    public void Join(RequestWaiter waiter) => waiter.Complete(new Admission(NewLease(_ => { }), null));
+
     /// <summary>The model has left without another one having come: what that took is known all the same.</summary>
     public void NoteUnload()
     {
@@ -134,7 +143,8 @@ internal sealed partial class SwitchLoop
                 waiters.Remove(decision.Id, out var admitted);
                 Apply(new SwitchEvent(SwitchEventKind.RequestAdmitted));
                 admitted!.AdmittedAt = Now;
-                admitted.Complete(new Admission(NewLease(admitted), null));
+                admitted.Complete(new Admission(
+                    NewLease(lease => Post(new LoopInput.Returned(lease, admitted))), null));
                 break;
             case ScheduleDecisionKind.Refuse:
                 waiters.Remove(decision.Id, out var refused);

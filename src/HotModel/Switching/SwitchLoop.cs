@@ -290,8 +290,8 @@ internal sealed partial class SwitchLoop
             share.Answer(() => ask.Complete(report));
     }
 
-    private ModelLease NewLease(RequestWaiter waiter) =>
-        new(state.Active!, upstream!, lease => Post(new LoopInput.Returned(lease, waiter)), abort.Token)
+    private ModelLease NewLease(Action<ModelLease> onReturned) =>
+        new(state.Active!, upstream!, onReturned, abort.Token)
         {
             OnSilent = operations.Nudge,
             IsHeldTooLong = blocked => blocked >= Server.StalledClientTimeout && (IsLeaving || status.Phase == "draining"),

@@ -29,6 +29,27 @@ public sealed class RouteSwitchTests
         Assert.Contains("b.gguf", (await query).Text);
     }
 
+    [Fact]
+    public async Task Control_of_a_running_answer_reaches_it_while_its_model_drains()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(Slow());
+        using var running = await hotmodel.Api.BeginAsync("v1/chat/completions", """
+            {"messages": [{"role": "user", "content": "tell me"}], "max_tokens": 3000, "stream": true, "reasoning_control": true}
+            """);
+        await running.BegunAsync();
+        var switching = hotmodel.Api.SwitchAsync("b");
+        await Until.True(
+            async () => (string?)(await hotmodel.StateAsync())["phase"] == "draining", Soon, "the switch waits");
+        var id = (string?)JsonNode.Parse(running.Events[^1])!["id"];
+        var control = await hotmodel.Api.PostAsync(
+            "v1/chat/completions/control", new JsonObject { ["id"] = id, ["action"] = "reasoning_end" });
+        Assert.Equal((200, "slow"), (control.Status, control.Model));
+        Assert.DoesNotContain("no active completion", control.Text);
+        Assert.False(switching.IsCompleted);
+        running.Dispose();
+        Assert.Equal("b", (string?)(await switching).Json["active_model"]);
+    }
+
     private static Setup Slow() =>
         new Setup { ActiveModel = "slow", Router = "parallel = 1" }.Tiny("slow", "slow-coder").Tiny("b");
 

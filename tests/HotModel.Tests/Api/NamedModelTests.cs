@@ -38,8 +38,9 @@ public class NamedModelTests
         using HttpResponseMessage response = await SendAsync(host, method, path, "gpt-4o");
 
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        bool isLook = method == "GET" || path.EndsWith("/control", StringComparison.Ordinal);
-        Assert.Equal(new RequestAsk { Model = "beta", Intent = isLook ? RequestIntent.Look : RequestIntent.Normal }, host.Asks.Single());
+        bool isControl = path.EndsWith("/control", StringComparison.Ordinal);
+        RequestIntent intent = method == "GET" || isControl ? RequestIntent.Look : RequestIntent.Normal;
+        Assert.Equal(new RequestAsk { Model = "beta", Intent = intent, JoinsAnswer = isControl }, host.Asks.Single());
         string sent = host.ForwardedTargets.Single() + host.Forwarded.Single();
         Assert.Contains("upstream-id", sent);
         Assert.DoesNotContain("gpt-4o", sent);

@@ -49,9 +49,11 @@ internal sealed class LaneSimulation
     public int Loads { get; private set; }
     public string? ActiveModel => Lanes.Status.ActiveModel;
 
-    public Client Arrive(string? model = null)
+    public Client Arrive(string? model = null) => Arrive(model is null ? RequestAsk.Active : new RequestAsk { Model = model });
+
+    public Client Arrive(RequestAsk ask)
     {
-        var client = new Client(Lanes, model is null ? RequestAsk.Active : new RequestAsk { Model = model });
+        var client = new Client(Lanes, ask);
         clients.Add(client);
         Pump();
         return client;

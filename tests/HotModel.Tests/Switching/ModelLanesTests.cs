@@ -33,6 +33,8 @@ public sealed class ModelLanesTests
         Assert.Equal(["load"], report.Result.Phases.Select(phase => phase.Name));
         Assert.Equal("b", s.Arrive().Lease!.Model);
         Assert.Equal(["b", "a"], s.Loaded);
+        // What is about an answer of the model that leaves.
+        Assert.Equal("a", s.Arrive(new RequestAsk { Model = "a", Intent = RequestIntent.Look, JoinsAnswer = true }).Lease!.Model);
         s.Do(running.Return);
         s.Finish();
         Assert.Equal(["b", "a"], s.Loaded);

@@ -57,6 +57,42 @@ public class SwitchByNameTests
     }
 
     [Fact]
+    public void Request_about_a_running_answer_reaches_it_while_its_model_drains_and_nothing_waits_for_its_end()
+    {
+        var s = Ready();
+        var control = new RequestAsk { Intent = RequestIntent.Look, JoinsAnswer = true };
+        var running = s.Arrive();
+        s.Switch("b");
+        Assert.Equal(SwitchPhase.Draining, s.Loop.State.Phase);
+        Assert.Equal("a", s.Arrive(control).Lease!.Model);
+        Assert.Equal("a", s.Arrive(control with { Model = "a" }).Lease!.Model);
+        var other = s.Arrive(control with { Model = "b" });
+        Assert.Null(other.Lease);
+        s.Do(() => running.Return());
+        Assert.Equal(SwitchPhase.Unloading, s.Loop.State.Phase);
+        var late = s.Arrive(control);
+        Assert.Null(late.Lease);
+        FinishSwitch(s);
+        Assert.Equal(("b", "b"), (other.Lease!.Model, late.Lease!.Model));
+    }
+
+    [Fact]
+    public void Request_about_a_running_answer_ends_with_it_where_it_is_cut()
+    {
+        var s = Ready();
+        var running = s.Arrive();
+        var control = s.Arrive(new RequestAsk { Intent = RequestIntent.Look, JoinsAnswer = true });
+        s.Switch("b", force: true, drainTimeout: TimeSpan.FromSeconds(1));
+        s.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(SpinWait.SpinUntil(
+            () => running.Lease!.Aborted.IsCancellationRequested && control.Lease!.Aborted.IsCancellationRequested,
+            TimeSpan.FromSeconds(10)));
+        s.Do(() => running.Return(answered: false));
+        FinishSwitch(s);
+        Assert.Equal("b", s.Loop.State.Active);
+    }
+
+    [Fact]
     public void Answer_longer_than_any_drain_lets_nobody_in_before_who_has_waited_longer()
     {
         var s = Ready();
