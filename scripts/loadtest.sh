@@ -6,7 +6,8 @@
 #   loadtest.sh [SECONDS] [OPTION…]     120 by default; options are those of loadtests/HotModel.LoadTests, such as
 #                                       --json FILE or --scenarios stream=32,switch=1/2s
 #
-# LOAD_ENGINE=NBomber: repeated by NBomber instead of the engine here. HOTMODEL_EXECUTABLE: this one instead of building.
+# LOAD_ENGINE=NBomber: repeated by NBomber instead of the engine here; NBomberStandIn: by the same code without NBomber's
+# package. HOTMODEL_EXECUTABLE: this one instead of building.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 caller=$PWD

@@ -59,6 +59,15 @@ is_formatted() {
   dotnet format whitespace HotModel.sln --no-restore --verify-no-changes --verbosity minimal
 }
 
+# The load tests as NBomber repeats them, without its package: only the workflow's job "load" has that.
+load_tests_fit_nbomber() {
+  local folder status=0
+  folder=$(mktemp -d)
+  dotnet build loadtests/HotModel.LoadTests --nologo -v quiet -p:LoadEngine=NBomberStandIn --artifacts-path "$folder" || status=$?
+  rm -rf "$folder"
+  return "$status"
+}
+
 # The libraries that tests/sdk-js checks, as its lock file has them; npm leaves the date of the last time in node_modules.
 has_javascript_sdks() {
   local folder=tests/sdk-js major
@@ -100,6 +109,7 @@ if [[ ${1:-} != --unit ]]; then
 fi
 gate "build of the solution without a warning" dotnet build HotModel.sln --nologo -v quiet || exit 1
 gate "format" is_formatted || true
+gate "load tests with NBomber's engine" load_tests_fit_nbomber || true
 if [[ ${1:-} = --unit ]]; then
   run_tests HotModel.Tests 300 --filter-not-trait needs=llama-server
   exit

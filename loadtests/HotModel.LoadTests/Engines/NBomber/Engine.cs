@@ -6,7 +6,8 @@ namespace HotModel.LoadTests.Engines;
 /// <summary>Has NBomber run all scenarios at once. It writes its own reports beside the one that both engines have.</summary>
 internal sealed class Engine(Schedule schedule, Findings findings, TimeProvider time)
 {
-    public const string Name = "NBomber";
+    /// <summary>Of the package, or of the stand-in for it.</summary>
+    public static readonly string Name = typeof(Scenario).Assembly.GetName().Name!;
 
     // NBomber is free for persons; an organisation needs a key.
     private const string LicenseVariable = "NBOMBER_LICENSE";
