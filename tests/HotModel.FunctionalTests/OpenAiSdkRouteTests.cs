@@ -157,21 +157,23 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
         await Slots.IdleAsync(shared.Process, isWhole: true);
     }
 
-    /// <remarks>This library passes over the event that says why.</remarks>
+    /// <remarks>This library passes over the event that says why, not over a body without its end.</remarks>
     [Fact]
-    public async Task Stream_that_a_forced_switch_cuts_has_no_finish_reason()
+    public async Task Stream_that_a_forced_switch_cuts_is_an_exception()
     {
         var client = (await SdkAsync("slow")).GetChatClient("active");
         var options = new ChatCompletionOptions { MaxOutputTokenCount = Slots.EndlessTokens };
         Task<Reply>? cut = null;
-        ChatFinishReason? end = null;
-        await foreach (var update in client.CompleteChatStreamingAsync([new UserChatMessage("hello")], options))
+        var thrown = await Assert.ThrowsAsync<HttpIOException>(async () =>
         {
-            cut ??= shared.Process.Api.CutAsync("b");
-            end = update.FinishReason ?? end;
-        }
+            await foreach (var update in client.CompleteChatStreamingAsync([new UserChatMessage("hello")], options))
+            {
+                cut ??= shared.Process.Api.CutAsync("b");
+                Assert.Null(update.FinishReason);
+            }
+        });
+        Assert.Equal(HttpRequestError.ResponseEnded, thrown.HttpRequestError);
         Assert.Equal("b", (string?)(await cut!).Json["active_model"]);
-        Assert.Null(end);
     }
 
     [Fact]
@@ -185,11 +187,14 @@ public sealed class OpenAiSdkRouteTests(SharedHotModel shared) : IClassFixture<S
         };
         Task<Reply>? cut = null;
         StreamingResponseUpdate? last = null;
-        await foreach (var update in await client.CreateResponseStreamingAsync(options))
+        await Assert.ThrowsAsync<HttpIOException>(async () =>
         {
-            cut ??= shared.Process.Api.CutAsync("b");
-            last = update;
-        }
+            await foreach (var update in await client.CreateResponseStreamingAsync(options))
+            {
+                cut ??= shared.Process.Api.CutAsync("b");
+                last = update;
+            }
+        });
         Assert.Equal("b", (string?)(await cut!).Json["active_model"]);
         Assert.Contains("switch", Assert.IsType<StreamingResponseErrorUpdate>(last).Message, StringComparison.Ordinal);
     }

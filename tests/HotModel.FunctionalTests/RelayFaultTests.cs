@@ -99,6 +99,22 @@ public sealed class RelayFaultTests
             async () => (await upstream.CountAsync("endless")).Left == 1, Limit, "its connection is closed");
     }
 
+    /// <summary>For clients that do not know the error event: no HTTP client takes the body for whole.</summary>
+    [Theory]
+    [MemberData(nameof(RelayPath.All), MemberType = typeof(RelayPath))]
+    public async Task Connection_of_a_stream_that_breaks_off_ends_behind_the_error_without_a_last_chunk(string path)
+    {
+        await using var hotmodel = await RelayPath.StartAsync(path);
+        new UpstreamScript().Send(Head).Send(UpstreamScript.Chunk(SseAnswer.Word("a"))).Close().Save(hotmodel.Setup, "cut");
+        foreach (var route in (string[])["/v1/chat/completions", "/v1/completions"])
+        {
+            using var client = await RawClient.ConnectAsync(hotmodel.Setup.Port);
+            await client.SendAsync(RawClient.Request(route, RawClient.Chat("cut")));
+            var wire = Encoding.UTF8.GetString(await client.ReadToEndAsync());
+            Assert.EndsWith("\"code\":\"upstream_cut\"}}\n\n\r\n", wire, StringComparison.Ordinal);
+        }
+    }
+
     private static async Task NothingHeldAsync(HotModelProcess hotmodel, ScriptedUpstream upstream)
     {
         await Until.True(
@@ -115,8 +131,9 @@ public sealed class RelayFaultTests
     /// <summary>Whole with the end mark, else all lines and an error event behind them.</summary>
     private static bool AssertCut(string lines, WireReply reply, string name)
     {
-        Assert.True(reply.Status == 200 && reply.IsWhole, $"{name}: {reply.Head}{reply.Text}");
-        if (lines.Contains("data: [DONE]\n", StringComparison.Ordinal))
+        var isWhole = lines.Contains("data: [DONE]\n", StringComparison.Ordinal);
+        Assert.True(reply.Status == 200 && reply.IsWhole == isWhole, $"{name}: {reply.Head}{reply.Text}");
+        if (isWhole)
         {
             Assert.True(lines == reply.Text, $"{name}: {reply.Text}");
             return true;

@@ -16,6 +16,8 @@ internal sealed record FormBody
     public required int Parts { get; init; }
     /// <summary>The values of all fields "model".</summary>
     public required IReadOnlyList<Extent> ModelValues { get; init; }
+    /// <summary>A stream of events is asked for: by one field "stream", which llama-server reads as JSON.</summary>
+    public required bool Stream { get; init; }
     /// <summary>The last of them, as of members with one name in JSON.</summary>
     public string? ModelName => ModelValues is [.., var last]
         ? Encoding.UTF8.GetString(Body.Span[last.Start..last.End]) : null;
@@ -32,6 +34,7 @@ internal sealed record FormBody
         if (first == -1)
             return null;
         var values = new List<Extent>(1);
+        var streams = new List<Extent>(1);
         int at = first + delimiter.Length;
         int parts = 0;
         while (!bytes[at..].StartsWith("--"u8) && ++parts <= PartsMax)
@@ -46,8 +49,9 @@ internal sealed record FormBody
             int length = bytes[(start - 2)..].IndexOf(delimiter) - 2;
             if (length == -3)
                 return null;
-            if (NameOf(lines) == "model")
-                values.Add(new(start, start + Math.Max(length, 0)));
+            string? name = NameOf(lines);
+            if (name is "model" or "stream")
+                (name == "model" ? values : streams).Add(new(start, start + Math.Max(length, 0)));
             at = start + length + delimiter.Length;
         }
         return new FormBody
@@ -57,6 +61,7 @@ internal sealed record FormBody
             FirstPart = first + 2,
             Parts = parts,
             ModelValues = values,
+            Stream = streams is [var one] && bytes[one.Start..one.End].Trim(" \t\r\n"u8).SequenceEqual("true"u8),
         };
     }
 

@@ -69,7 +69,7 @@ internal sealed class RelayedRequest
     public string? Problem { get; }
 
     /// <summary>The client reads events.</summary>
-    public bool AsksForStream => Route.MayStream && json is { Stream: true };
+    public bool AsksForStream => Route.MayStream && (json is { Stream: true } || form is { Stream: true });
 
     /// <summary>With the model's id; all other bytes are the client's.</summary>
     public OutgoingRequest For(Upstream upstream)

@@ -43,6 +43,9 @@ internal sealed class SseRelay(
     private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
 
     private const int MinReadBytes = 1 << 10;
+    // The beginning of a line as long goes in front of what arrives next, into the client's memory. A longer one would be
+    // copied there and back for each arrival: it stays where it is until its line end is there.
+    private const int ShortBytes = 2 << 10;
     // One event of a long answer's last chunk may carry the whole prompt.
     private const int LineLimitBytes = 16 << 20;
 
@@ -79,25 +82,25 @@ internal sealed class SseRelay(
         bool hasEnded = false;
         while (!hasEnded)
         {
-            bool isDirect = carried == 0;
-            Memory<byte> free = default;
+            bool isDirect = carried <= ShortBytes;
+            Memory<byte> room = default;
             int read = 0;
             scope.ExpectBytesWithin(scanner.IsDone ? EndGrace : silenceLimit);
             try
             {
                 // Memory is taken when there is something to put into it: most streams wait most of the time.
                 read = await upstream.ReadAsync(Memory<byte>.Empty, scope.Token);
-                free = isDirect ? client.GetMemory(MinReadBytes) : FreeCarry();
-                read = await upstream.ReadAsync(free, scope.Token);
+                room = isDirect ? client.GetMemory(carried + MinReadBytes) : RoomBehindCarry();
+                read = await upstream.ReadAsync(room[carried..], scope.Token);
             }
             catch (Exception e) when (e is IOException or OperationCanceledException)
             {
                 error = ForwardError.Of(scope, ForwardStage.ResponseBody) ?? Broken("broke off");
             }
             // At the end nothing was put into it.
-            if (read == 0 && !free.IsEmpty && isDirect)
+            if (read == 0 && !room.IsEmpty && isDirect)
                 client.Advance(0);
-            int ready = read == 0 ? TakeRest() : isDirect ? TakeDirect(free.Span[..read]) : TakeCarried(read);
+            int ready = read == 0 ? TakeRest() : isDirect ? TakeDirect(room.Span[..(carried + read)]) : TakeCarried(read);
             hasEnded = read == 0 || scanner.IsForeign || error is not null;
             if (!isComplete && !scanner.HasError && (scanner.IsDone || (hasEnded && HasEndedWell)))
             {
@@ -135,16 +138,15 @@ internal sealed class SseRelay(
         ? error is null
         : answer.IsFinished && (error is null or { Culprit: Culprit.Client }));
 
-    private int TakeDirect(ReadOnlySpan<byte> arrived)
+    /// <param name="room">What was carried belongs in front of what arrived.</param>
+    private int TakeDirect(Span<byte> room)
     {
-        int whole = scanner.Scan(arrived, 0);
-        if (!scanner.IsForeign && whole < arrived.Length)
-        {
-            ReadOnlySpan<byte> rest = arrived[whole..];
-            EnsureCarry(rest.Length);
-            rest.CopyTo(carry);
-            carried = rest.Length;
-        }
+        carry.AsSpan(0, carried).CopyTo(room);
+        int whole = scanner.Scan(room, carried);
+        ReadOnlySpan<byte> rest = scanner.IsForeign ? default : room[whole..];
+        EnsureCarry(rest.Length);
+        rest.CopyTo(carry);
+        carried = rest.Length;
         client.Advance(whole);
         return whole;
     }
@@ -181,10 +183,10 @@ internal sealed class SseRelay(
         return whole;
     }
 
-    private Memory<byte> FreeCarry()
+    private Memory<byte> RoomBehindCarry()
     {
         EnsureCarry(carried + MinReadBytes);
-        return carry.AsMemory(carried);
+        return carry;
     }
 
     private void EnsureCarry(int bytes)

@@ -57,7 +57,10 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
         lease.Dispose();
         use.OnEnd?.Invoke();
         if (result.End == RelayEnd.Cut)
+        {
             await relay.WriteErrorAsync(use.Answer is null ? result.Error! : result.Error!.OfConversation(), use.Errors);
+            await BrokenStream.CloseAsync(context);
+        }
     }
 
     /// <summary>Returns when the head has gone, with whatever the client was sent while it waited.</summary>

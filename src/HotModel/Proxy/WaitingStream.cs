@@ -104,7 +104,8 @@ internal sealed class WaitingStream : IAsyncDisposable
         PipeWriter client = context.Response.BodyWriter;
         StreamError.Write(client, failure, errors);
         written = client.FlushAsync().AsTask();
-        await IsTakenAsync();
+        if (await IsTakenAsync())
+            await BrokenStream.CloseAsync(context);
     }
 
     /// <summary>Afterwards the server may use the response for another request of the connection.</summary>

@@ -9,7 +9,7 @@ namespace HotModel.FunctionalTests.Harness;
 /// <param name="Status">HTTP status.</param>
 /// <param name="Head">Status line and headers.</param>
 /// <param name="Body">Without the chunks' frames.</param>
-/// <param name="IsWhole">The body has come to its proper end.</param>
+/// <param name="IsWhole">The body has come to its proper end; else it ended early, or with an error event.</param>
 internal sealed record WireReply(int Status, string Head, byte[] Body, bool IsWhole)
 {
     public string Text => Encoding.UTF8.GetString(Body);
@@ -21,22 +21,27 @@ internal sealed record WireReply(int Status, string Head, byte[] Body, bool IsWh
 /// <summary>One connection to hotmodel, of which a test decides every byte and when it is read.</summary>
 internal sealed class RawClient : IDisposable
 {
-    private readonly Socket socket;
+    private readonly int port;
     private readonly byte[] buffer = new byte[64 << 10];
+    private Socket socket;
     private int start;
     private int end;
+    private bool isOver;
 
-    private RawClient(Socket socket) => this.socket = socket;
+    private RawClient(int port, Socket socket) => (this.port, this.socket) = (port, socket);
 
     /// <param name="port">Of hotmodel.</param>
     /// <param name="receiveBufferBytes">What the system holds for a client that does not read; 0: as it likes.</param>
-    public static async Task<RawClient> ConnectAsync(int port, int receiveBufferBytes = 0)
+    public static async Task<RawClient> ConnectAsync(int port, int receiveBufferBytes = 0) =>
+        new(port, await OpenAsync(port, receiveBufferBytes));
+
+    private static async Task<Socket> OpenAsync(int port, int receiveBufferBytes)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         if (receiveBufferBytes > 0)
             socket.ReceiveBufferSize = receiveBufferBytes;
         await socket.ConnectAsync(IPAddress.Loopback, port);
-        return new(socket);
+        return socket;
     }
 
     /// <summary>A chat request that the script of that name answers.</summary>
@@ -61,8 +66,14 @@ internal sealed class RawClient : IDisposable
         return Encoding.UTF8.GetBytes(head.Append("\r\n").Append(text).ToString());
     }
 
+    /// <summary>Behind a reply that was not whole on a new connection.</summary>
     public async Task SendAsync(byte[] bytes)
     {
+        if (isOver)
+        {
+            socket.Dispose();
+            (socket, start, end, isOver) = (await OpenAsync(port, 0), 0, 0, false);
+        }
         for (var sent = 0; sent < bytes.Length;)
             sent += await socket.SendAsync(bytes.AsMemory(sent));
     }
@@ -86,7 +97,8 @@ internal sealed class RawClient : IDisposable
     {
         var head = await ReadHeadAsync();
         var body = new MemoryStream();
-        var isWhole = await ReadBodyAsync(head, (bytes) => body.Write(bytes.Span));
+        var isWhole = await ReadBodyAsync(head, (bytes) => body.Write(bytes.Span), () => SseAnswer.EndsWithError(body));
+        isOver = !isWhole;
         return new(Status(head), head, body.ToArray(), isWhole);
     }
 
@@ -100,7 +112,10 @@ internal sealed class RawClient : IDisposable
     }
 
     /// <summary>The body of an answer whose head was read, as it comes. False where it did not come to its proper end.</summary>
-    public async Task<bool> ReadBodyAsync(string head, Action<ReadOnlyMemory<byte>> take)
+    /// <param name="head">Of the answer.</param>
+    /// <param name="take">Gets the body.</param>
+    /// <param name="isEnough">Asked behind each chunk, whether to read no more of a chunked body.</param>
+    public async Task<bool> ReadBodyAsync(string head, Action<ReadOnlyMemory<byte>> take, Func<bool>? isEnough = null)
     {
         var reply = new WireReply(0, head, [], false);
         if (reply.Header("Content-Length") is { } length)
@@ -125,6 +140,8 @@ internal sealed class RawClient : IDisposable
                 return false;
             if (count == 0)
                 return true;
+            if (isEnough?.Invoke() == true)
+                return false;
         }
         return false;
     }

@@ -33,6 +33,16 @@ internal static class SseAnswer
             CultureInfo.InvariantCulture, $"{begin}{fill.AsSpan(0, bytes - begin.Length - 4)}\"}}\n\n"));
     }
 
+    /// <summary>The last event says that the answer is not whole: clients that know it read no further.</summary>
+    public static bool EndsWithError(MemoryStream body)
+    {
+        var bytes = body.GetBuffer().AsSpan(0, (int)body.Length);
+        if (!bytes.EndsWith("}\n\n"u8))
+            return false;
+        var data = bytes[(bytes[..^2].LastIndexOf((byte)'\n') + 1)..];
+        return data.StartsWith("data: {\"error\":"u8) || data.StartsWith("data: {\"type\":\"error\""u8);
+    }
+
     /// <summary>All lines whose end is in these first bytes of an answer.</summary>
     public static string SentLines(ReadOnlySpan<byte> wire)
     {

@@ -22,9 +22,11 @@ internal sealed class StreamedAnswer(HttpResponseMessage response) : IDisposable
     /// <summary>The event that says that the answer broke, if one came.</summary>
     public JsonObject? Error { get; private set; }
 
-    /// <summary>The next event's data; null at the end of the stream.</summary>
+    /// <summary>The next event's data; null at the end of the stream, and behind an event that says that it broke.</summary>
     public async Task<string?> NextAsync()
     {
+        if (Error is not null)
+            return null;
         items ??= SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync().GetAsyncEnumerator();
         if (!await items.MoveNextAsync())
             return null;

@@ -61,12 +61,6 @@ public class ChatEndpointTests
         Assert.Equal(Hello, Encoding.UTF8.GetString(bytes));
     }
 
-    private static async Task<string> RestAsync(HttpResponseMessage response)
-    {
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
-        return await reader.ReadToEndAsync();
-    }
-
     [Fact(Timeout = TimeoutMs)]
     public async Task Stream_passes_byte_for_byte_and_is_stored_with_its_question()
     {
@@ -263,7 +257,7 @@ public class ChatEndpointTests
 
         Assert.Equal(Hello + Finish + Done, await second.Content.ReadAsStringAsync());
         stuck.Release();
-        Assert.Contains("upstream_cut", await first.Content.ReadAsStringAsync());
+        Assert.Contains("upstream_cut", await ErrorEvent.ReadToAsync(first));
     }
 
     [Theory(Timeout = TimeoutMs)]
@@ -328,7 +322,7 @@ public class ChatEndpointTests
     {
         await using ChatHost host = await ChatHost.StartAsync(Events(Hello, "proxy error: Failed to read connection"));
 
-        string text = await (await host.PostAsync(StreamBody)).Content.ReadAsStringAsync();
+        string text = await ErrorEvent.ReadToAsync(await host.PostAsync(StreamBody));
 
         Assert.StartsWith(Hello + "data: {\"error\":{", text, StringComparison.Ordinal);
         Assert.DoesNotContain("proxy error", text, StringComparison.Ordinal);
@@ -359,7 +353,7 @@ public class ChatEndpointTests
         HttpResponseMessage response = await answering;
 
         if (stream)
-            Assert.Matches("^data: {\"error\":.*Nothing of the answer was stored.*\"upstream_cut\"}}\n\n$", await RestAsync(response));
+            Assert.Matches("^data: {\"error\":.*Nothing of the answer was stored.*\"upstream_cut\"}}\n\n$", await ErrorEvent.ReadToAsync(response));
         else
             // The head of the answer may or may not have been on its way yet.
             Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
@@ -391,7 +385,7 @@ public class ChatEndpointTests
         HttpResponseMessage response = await answering;
 
         if (stream)
-            Assert.Matches("^data: {\"error\":.*Nothing of the answer was stored.*\"answer_aborted\"}}\n\n$", await RestAsync(response));
+            Assert.Matches("^data: {\"error\":.*Nothing of the answer was stored.*\"answer_aborted\"}}\n\n$", await ErrorEvent.ReadToAsync(response));
         else
             await AssertErrorAsync(response, 503, "answer_aborted");
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
@@ -444,7 +438,7 @@ public class ChatEndpointTests
         using HttpResponseMessage response = await host.PostAsync(StreamBody);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
         Assert.Equal(Hello.TrimEnd(), await reader.ReadLineAsync());
-        Task<string> rest = reader.ReadToEndAsync();
+        Task<string> rest = ErrorEvent.ReadToAsync(reader);
         // More than once: the relay may be just about to wait for the next bytes.
         while (!rest.IsCompleted)
         {
@@ -605,11 +599,13 @@ public class ChatEndpointTests
     [Fact(Timeout = TimeoutMs)]
     public async Task Upstream_that_hangs_up_without_an_answer_is_asked_once_and_is_a_bad_gateway()
     {
+        // Time stands still: nobody waits to learn whether a model is lost whose server answers.
         await using ChatHost host = await ChatHost.StartAsync(context =>
         {
             context.Abort();
             return Task.CompletedTask;
-        });
+        }, new FakeTimeProvider());
+        host.ServerAnswers = true;
 
         await AssertErrorAsync(await host.PostAsync(JsonBody), 502, "upstream_failed");
         Assert.Single(host.Forwarded);

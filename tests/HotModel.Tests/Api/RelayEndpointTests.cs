@@ -219,7 +219,7 @@ public class RelayEndpointTests
             var first = new char[First.Length];
             await reader.ReadBlockAsync(first);
             seen.SetResult();
-            string text = new string(first) + await reader.ReadToEndAsync();
+            string text = new string(first) + await ErrorEvent.ReadToAsync(reader);
 
             string[] around = error.Split('*');
             Assert.StartsWith(First + around[0], text);
@@ -229,6 +229,27 @@ public class RelayEndpointTests
             await host.LeaseReturnedAsync();
             Assert.Equal((1, false), (host.Metrics.CutStreams, host.Answered));
         }
+    }
+
+    /// <summary>For clients that do not know the event.</summary>
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Stream_broken_off_is_no_whole_body()
+    {
+        var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using ChatHost host = await ChatHost.StartAsync(async context =>
+        {
+            await Events(First)(context);
+            await seen.Task;
+            context.Abort();
+        });
+
+        using HttpResponseMessage response = await host.SendAsync(HttpMethod.Post, "/completion", Json("{}"));
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        Assert.NotNull(await reader.ReadLineAsync());
+        seen.SetResult();
+
+        Assert.EndsWith("\"upstream_cut\"}}\n\n", await ErrorEvent.ReadToAsync(reader));
+        await Assert.ThrowsAsync<HttpIOException>(reader.ReadLineAsync);
     }
 
     [Theory(Timeout = TimeoutMs)]

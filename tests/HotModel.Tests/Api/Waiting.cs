@@ -80,7 +80,7 @@ internal sealed class Waiting : IAsyncDisposable
         using HttpResponseMessage response = await HeadAsync(
             path, """{"stream":true,"messages":[{"role":"user","content":"hi"}],"session_id":"s"}""");
         Release();
-        return await response.Content.ReadAsStringAsync();
+        return await ErrorEvent.ReadToAsync(response);
     }
 
     public ValueTask DisposeAsync() => Host.DisposeAsync();

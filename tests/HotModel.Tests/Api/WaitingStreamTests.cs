@@ -127,6 +127,27 @@ public class WaitingStreamTests
         Assert.Equal(Events, await response.Content.ReadAsStringAsync());
     }
 
+    [Fact(Timeout = TimeoutMs)]
+    public async Task Form_that_asks_for_a_stream_is_told_too()
+    {
+        await using Waiting waiting = await Waiting.StartAsync(Stream);
+        using var form = new MultipartFormDataContent
+        {
+            { new ByteArrayContent([1, 2, 3]), "file", "sound.wav" },
+            { new StringContent("true"), "stream" },
+        };
+
+        Task<HttpResponseMessage> sending = waiting.Host.SendAsync(HttpMethod.Post, "/v1/audio/transcriptions", form);
+        await waiting.Queued;
+        waiting.Time.Advance(WaitingStream.Grace);
+        using HttpResponseMessage response = await sending;
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        Assert.Equal(Comment, await waiting.CommentAsync(reader, TimeSpan.Zero));
+        waiting.Release();
+
+        AssertAnswer(await reader.ReadToEndAsync());
+    }
+
     [Theory(Timeout = TimeoutMs)]
     [InlineData(Plain, "/v1/embeddings")]
     [InlineData("""{"stream":1}""", "/completion")]
@@ -216,7 +237,7 @@ public class WaitingStreamTests
         waiting.Release();
 
         // Whether the model is lost is waited for.
-        Task<string> reading = response.Content.ReadAsStringAsync();
+        Task<string> reading = ErrorEvent.ReadToAsync(response);
         while (!reading.IsCompleted)
         {
             waiting.Time.Advance(TimeSpan.FromSeconds(1));
@@ -344,7 +365,7 @@ public class WaitingStreamTests
             await Task.Yield();
 
         using HttpResponseMessage second = await waiting.TickAsync(waiting.SendAsync(Chat, Body));
-        Task<string> reading = second.Content.ReadAsStringAsync();
+        Task<string> reading = ErrorEvent.ReadToAsync(second);
         while (!reading.IsCompleted)
         {
             waiting.Time.Advance(TimeSpan.FromMinutes(1));

@@ -42,6 +42,22 @@ public class FormBodyTests
         Assert.Contains("ü\r\n", string.Concat(form.WithModel("ü").Pieces.Select(piece => Encoding.UTF8.GetString(piece.Span))));
     }
 
+    /// <summary>As llama-server 0.7.0 takes it.</summary>
+    [Theory]
+    [InlineData(true, "true")]
+    [InlineData(true, " true\n")]
+    [InlineData(false, "false")]
+    [InlineData(false, "True")]
+    [InlineData(false, "1")]
+    [InlineData(false, "")]
+    [InlineData(false, "true", "true")]
+    [InlineData(false)]
+    public void Stream_is_asked_for_by_one_field_that_is_true(bool expected, params string[] values)
+    {
+        string fields = string.Concat(values.Select(value => Field(value, "form-data; name=\"stream\"")));
+        Assert.Equal(expected, FormBody.Read(Encoding.Latin1.GetBytes(File + fields + Field("m") + End), Type)!.Stream);
+    }
+
     [Theory]
     [InlineData("multipart/form-data; charset=x; boundary=\"B\"")]
     [InlineData("multipart/form-data;boundary=B ; charset=x")]
