@@ -6,8 +6,6 @@ internal static class ConfigLoader
     /// <param name="path">As the user wrote it: errors name it so.</param>
     public static ConfigResult Load(string path, IReadOnlyDictionary<string, string> environment)
     {
-        var errors = new List<ConfigError>();
-        var warnings = new List<string>();
         string text;
         try
         {
@@ -15,11 +13,25 @@ internal static class ConfigLoader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            return new ConfigResult(null, [new ConfigError(path, 0, 0, CannotRead(e, path))], warnings);
+            return new ConfigResult(null, [new ConfigError(path, 0, 0, CannotRead(e, path))], []);
         }
+        return Parse(text, path, environment);
+    }
+
+    /// <param name="text">What stands in the file.</param>
+    /// <param name="path">Where it lies.</param>
+    /// <param name="environment">Its variables win over the file.</param>
+    public static ConfigResult Parse(string text, string path, IReadOnlyDictionary<string, string> environment)
+    {
+        var errors = new List<ConfigError>();
+        var warnings = new List<string>();
         var config = Read(text, path, environment, errors, warnings);
         errors.Sort(ConfigError.Compare);
-        return new ConfigResult(errors.Count == 0 ? config : null, errors, warnings);
+        // They quote files, and what a file holds may be made for the terminal that shows it.
+        return new ConfigResult(
+            errors.Count == 0 ? config : null,
+            errors.ConvertAll(error => error with { Message = TomlText.OneLine(error.Message) }),
+            warnings.ConvertAll(TomlText.OneLine));
     }
 
     private static HotModelConfig? Read(

@@ -51,6 +51,12 @@ internal sealed class PresetReader(string path)
         var text = line.TrimStart(' ', '\t');
         if (text.Length == 0 || PresetSyntax.Comment.Contains(text[0]))
             return;
+        // A carriage return would end the line for the package, and none of them is ever meant.
+        if (text.Any(c => char.IsControl(c) && c != '\t'))
+        {
+            Refuse(number, 1, "holds a control character; remove it");
+            return;
+        }
         if (text.Length < line.Length)
             Refuse(number, 1, "is indented; llama-server refuses the file, write it from the first column");
         if (text[0] == '[')

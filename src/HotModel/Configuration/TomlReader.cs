@@ -22,7 +22,17 @@ internal sealed class TomlReader
     /// <summary>Null where the text is no TOML at all: then nothing more can be said about it.</summary>
     public static ConfigValues? Read(string text, string source, List<ConfigError> errors)
     {
-        var document = SyntaxParser.Parse(text, source);
+        DocumentSyntax document;
+        try
+        {
+            document = SyntaxParser.Parse(text, source);
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // The parser's own fault: it looks for a character behind the end of the file.
+            errors.Add(EndsInEscape(text, source));
+            return null;
+        }
         var reader = new TomlReader(source, errors);
         if (!reader.AddDiagnostics(document))
             return null;
@@ -38,6 +48,10 @@ internal sealed class TomlReader
         }
         return reader.values;
     }
+
+    private static ConfigError EndsInEscape(string text, string source) => new(
+        source, text.Count(c => c == '\n') + 1, text.Length - text.LastIndexOf('\n'),
+        "the file ends within an escape; a text that has one ends with its quote");
 
     /// <summary>False after a syntax error. One per line: what follows on the same line is its echo.</summary>
     private bool AddDiagnostics(DocumentSyntax document)

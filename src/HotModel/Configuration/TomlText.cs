@@ -16,23 +16,27 @@ internal static class TomlText
         _ => throw new InvalidOperationException($"no TOML form for a {value.GetType().Name}"),
     };
 
-    public static string Quote(string text)
+    public static string Quote(string text) => $"\"{OneLine(text
+        .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal))}\"";
+
+    /// <summary>Control characters as TOML writes them, so that a message stays in its line and does nothing else to a terminal.</summary>
+    public static string OneLine(string text)
     {
-        var quoted = new StringBuilder(text.Length + 2).Append('"');
+        if (!text.Any(char.IsControl))
+            return text;
+        var line = new StringBuilder(text.Length + 8);
         foreach (var c in text)
         {
             _ = c switch
             {
-                '"' => quoted.Append("\\\""),
-                '\\' => quoted.Append("\\\\"),
-                '\n' => quoted.Append("\\n"),
-                '\t' => quoted.Append("\\t"),
-                '\r' => quoted.Append("\\r"),
-                _ when char.IsControl(c) => quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}"),
-                _ => quoted.Append(c),
+                '\n' => line.Append("\\n"),
+                '\t' => line.Append("\\t"),
+                '\r' => line.Append("\\r"),
+                _ when char.IsControl(c) => line.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}"),
+                _ => line.Append(c),
             };
         }
-        return quoted.Append('"').ToString();
+        return line.ToString();
     }
 
     /// <summary>A key as it stands in a header or before "=": bare where TOML allows it.</summary>

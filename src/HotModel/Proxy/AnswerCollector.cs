@@ -59,6 +59,8 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
             if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
             {
                 Event(ref reader);
+                // Throws on anything but white space behind the object.
+                reader.Read();
                 // All else that an event of one text does, it may do again.
                 if (texts == 1 && isRepeatable && !IsBroken)
                     last.Learn(data, textExtent.Start, textExtent.End);
@@ -117,7 +119,10 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
             {
                 reader.Read();
                 if (reader.TokenType != JsonTokenType.StartArray)
+                {
+                    reader.Skip();
                     continue;
+                }
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
                     Choice(ref reader);
             }

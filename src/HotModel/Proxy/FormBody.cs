@@ -10,7 +10,7 @@ internal sealed record FormBody
 
     public required ReadOnlyMemory<byte> Body { get; init; }
     public required ReadOnlyMemory<byte> Boundary { get; init; }
-    /// <summary>Where the first part's delimiter line begins.</summary>
+    /// <summary>Where the first part's delimiter begins.</summary>
     public required int FirstPart { get; init; }
     /// <summary>How many there are; those beyond the most are not looked at.</summary>
     public required int Parts { get; init; }
@@ -29,36 +29,37 @@ internal sealed record FormBody
             return null;
         ReadOnlySpan<byte> bytes = body.Span;
         byte[] delimiter = [.. "\r\n--"u8, .. Encoding.Latin1.GetBytes(boundary)];
-        // The first delimiter may stand at the very beginning, without a line end before it.
-        int first = bytes.StartsWith(delimiter.AsSpan(2)) ? -2 : bytes.IndexOf(delimiter);
-        if (first == -1)
+        // By the rules of llama-server's own reader, or it would find other parts than we do: the first delimiter may stand
+        // anywhere, a part's content begins behind its empty line, and behind a delimiter comes a line end or "--".
+        int first = bytes.IndexOf([.. delimiter.AsSpan(2), .. "\r\n"u8]);
+        if (first < 0)
             return null;
         var values = new List<Extent>(1);
         var streams = new List<Extent>(1);
-        int at = first + delimiter.Length;
+        int at = first + delimiter.Length - 2;
         int parts = 0;
-        while (!bytes[at..].StartsWith("--"u8) && ++parts <= PartsMax)
+        while (bytes[at..].StartsWith("\r\n"u8) && ++parts <= PartsMax)
         {
-            int headers = bytes[at..].IndexOf("\r\n"u8);
-            int headersEnd = headers < 0 ? -1 : bytes[(at + headers)..].IndexOf("\r\n\r\n"u8);
+            int headersEnd = bytes[at..].IndexOf("\r\n\r\n"u8);
             if (headersEnd < 0)
                 return null;
-            ReadOnlySpan<byte> lines = bytes.Slice(at + headers, headersEnd);
-            int start = at + headers + headersEnd + 4;
-            // An empty value: its delimiter's line end is the one behind the headers.
-            int length = bytes[(start - 2)..].IndexOf(delimiter) - 2;
-            if (length == -3)
+            ReadOnlySpan<byte> lines = bytes.Slice(at, headersEnd);
+            int start = at + headersEnd + 4;
+            int length = bytes[start..].IndexOf(delimiter);
+            if (length < 0)
                 return null;
             string? name = NameOf(lines);
             if (name is "model" or "stream")
-                (name == "model" ? values : streams).Add(new(start, start + Math.Max(length, 0)));
+                (name == "model" ? values : streams).Add(new(start, start + length));
             at = start + length + delimiter.Length;
         }
+        if (parts <= PartsMax && !bytes[at..].StartsWith("--"u8))
+            return null;
         return new FormBody
         {
             Body = body,
             Boundary = delimiter.AsMemory(2),
-            FirstPart = first + 2,
+            FirstPart = first,
             Parts = parts,
             ModelValues = values,
             Stream = streams is [var one] && bytes[one.Start..one.End].Trim(" \t\r\n"u8).SequenceEqual("true"u8),

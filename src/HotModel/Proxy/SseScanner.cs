@@ -73,9 +73,12 @@ internal sealed class SseScanner(AnswerCollector? answer)
             return false;
         }
         IsInsideEvent |= isData || isError;
+        // What stands behind the end mark says nothing of the answer, which was complete before it came.
+        if (IsDone)
+            return true;
         if (isError)
             HasError = true;
-        else if (isData && colon >= 0 && !IsDone)
+        else if (isData && colon >= 0)
             Data(Value(line));
         else if (answer is null && field.SequenceEqual("event"u8) && Value(line).SequenceEqual("error"u8))
             HasError = true;

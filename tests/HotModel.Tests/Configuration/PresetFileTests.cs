@@ -63,6 +63,8 @@ public sealed class PresetFileTests : IDisposable
         "p.ini:2:1: is no setting; write key = value, the key as on llama-server's command line without dashes")]
     [InlineData("[a]\n/ comment\n",
         "p.ini:2:1: is no setting; write key = value, the key as on llama-server's command line without dashes")]
+    [InlineData("[a]\nmodel = /a\rjinja\r\n", "p.ini:2:1: holds a control character; remove it")]
+    [InlineData("[a\0]\n", "p.ini:1:1: holds a control character; remove it")]
     [InlineData("version = 1\nc = 1\n[a]\n", "p.ini:2:1: c stands before the first section; llama-server makes a model "
         + "\"default\" of it, write [*] above it for a default of all models")]
     [InlineData("\uFEFF[a]\n", "p.ini:1:1: begins with a byte order mark, which llama-server refuses; save it without")]

@@ -98,6 +98,8 @@ public class AnswerCollectorTests
     [InlineData("""{"choices":[{"index":0,"delta":{"content":"x"}}],"error":{"message":"m"}}""")]
     [InlineData("""{"choices":[{"index":0,"delta":{"content":"x"}}]""")]
     [InlineData("""{"choices":[],"usage":{"total_tokens":3}}""")]
+    [InlineData("""{"choices":[{"index":0,"delta":{"content":"x"}}]}}""")]
+    [InlineData("""{"choices":[{"index":0,"delta":{"content":"x"}}],"choices":{},"error":1}""")]
     [InlineData("""7""")]
     public void No_sound_answer_builds_no_message(string data) => Assert.Null(Message(data));
 

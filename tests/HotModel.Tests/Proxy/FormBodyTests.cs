@@ -32,6 +32,8 @@ public class FormBodyTests
     [Theory]
     [InlineData("")]
     [InlineData("preamble\r\n")]
+    [InlineData("preamble\n")]
+    [InlineData("preamble --B\t")]
     public void WithModel_without_the_field_a_part_is_added_in_front(string preamble) =>
         Assert.Equal(preamble + Field("new") + File + End, WithModel(preamble + File + End));
 
@@ -70,6 +72,9 @@ public class FormBodyTests
     [InlineData(Type, "no form at all")]
     [InlineData(Type, "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nnever ends")]
     [InlineData(Type, "--B\r\nno headers end\r\n--B--")]
+    [InlineData(Type, "--B--\r\n")]
+    [InlineData(Type, "--B\r\n\r\nx\r\n--B more\r\n\r\ny\r\n--B--")]
+    [InlineData(Type, "--B\r\n\r\n--B--")]
     public void Read_what_is_no_form_is_left_alone(string type, string body) => Assert.Null(WithModel(body, type));
 
     /// <summary>Cut anywhere, it is left alone, or is a form whose other bytes are the same.</summary>

@@ -289,6 +289,20 @@ public class SseRelayTests
             Assert.DoesNotContain("proxy error", relayed.Text, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true, "error: {}\n\n")]
+    [InlineData(false, "error: {}\n\n")]
+    [InlineData(false, "event: error\ndata: {}\n\n")]
+    public async Task Run_error_behind_the_end_mark_changes_nothing_in_whatever_pieces_it_comes(bool isRead, string error)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(Event + "a" + Close + Done + error);
+        foreach (int size in new[] { 1, bytes.Length })
+        {
+            Relayed relayed = await RelayAsync(new ScriptedStream(Chunks(bytes, size)), isRead);
+            Assert.Equal((RelayEnd.Complete, 1), (relayed.Result.End, relayed.Completions));
+        }
+    }
+
     private static void AssertEndsWithError(string text, string code)
     {
         string[] events = text.Split("\n\n");
