@@ -111,7 +111,7 @@ public sealed class SnapshotMisuseTests
     {
         // A snapshot of this conversation has more than 100 kB.
         static Setup Full(string snapshots) =>
-            new() { Router = Options("f16"), Snapshots = Only(snapshots), ServerFileKilobytes = 50 };
+            new() { Router = Options("f16"), Snapshots = Only(snapshots), ServerLimit = "-f 100" };
         var (without, with) = await CompareAsync(Full, async hotmodel =>
         {
             var away = await hotmodel.Api.SwitchAsync("b");

@@ -11,7 +11,7 @@ internal enum Signal { HangUp = 1, Terminate = 15, Kill = 9, Stop = 19, Continue
 /// <param name="CommandLine">Its arguments, spaces between.</param>
 internal sealed record ProcessEntry(int Pid, int Parent, string CommandLine);
 
-/// <summary>What /proc says.</summary>
+/// <summary>What /proc says. Part of the soak as well.</summary>
 internal static partial class ProcessTree
 {
     public static IReadOnlyList<ProcessEntry> All()
@@ -81,7 +81,8 @@ internal static partial class ProcessTree
     public static void LimitOpenFiles(int pid, long soft)
     {
         long[] limit = [soft, OpenFilesLimit(pid).Hard];
-        Assert.Equal(0, Limit(pid, NumberOfFiles, limit, 0));
+        if (Limit(pid, NumberOfFiles, limit, 0) != 0)
+            throw new InvalidOperationException($"no limit for {pid}: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
     public static IReadOnlyList<string> ThreadNames(int pid) =>
@@ -122,7 +123,7 @@ internal static partial class ProcessTree
     // RLIMIT_NOFILE of Linux.
     private const int NumberOfFiles = 7;
 
-    [LibraryImport("libc", EntryPoint = "prlimit")]
+    [LibraryImport("libc", EntryPoint = "prlimit", SetLastError = true)]
     private static partial int Limit(int pid, int resource, long[] limit, nint old);
 
     [LibraryImport("libc", EntryPoint = "kill")]

@@ -15,9 +15,11 @@ internal sealed class Setup
     public int Port { get; } = Ports.Next();
     public int RouterPort { get; } = Ports.Next();
     public string ConfigPath => Path.Combine(Folder, "hotmodel.toml");
-    public string DatabaseFolder => Path.Combine(Folder, "state");
+    public string DatabaseFolder => Path.Combine(Folder, StateFolder);
     public string FakeLogPath => Path.Combine(Folder, "fake.log");
 
+    /// <summary>Where the database is; below the test's own folder or elsewhere.</summary>
+    public string StateFolder { get; init; } = "state";
     public string? ActiveModel { get; init; } = "a";
     public string Server { get; init; } = "";
     public string Session { get; init; } = "";
@@ -54,8 +56,8 @@ internal sealed class Setup
     /// <summary>What hotmodel finds in its environment beside what the tests have.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The size beyond which llama-server may write no file, as on a full disk; null: any.</summary>
-    public int? ServerFileKilobytes { get; init; }
+    /// <summary>The shell's ulimit under which llama-server starts, such as "-f 100" (50 kB, as on a full disk); null: any.</summary>
+    public string? ServerLimit { get; init; }
 
     /// <summary>A model of <see cref="TinyModels"/>, under its own name or another.</summary>
     public Setup Tiny(string name, string? tiny = null, string lines = "") =>
@@ -96,7 +98,7 @@ internal sealed class Setup
     {
         var toml = new StringBuilder();
         var active = ActiveModel is null ? "" : $"active_model = \"{ActiveModel}\"";
-        Section("server", Line("port", Port), "state_path = \"state/state.json\"", active, Server);
+        Section("server", Line("port", Port), $"state_path = \"{StateFolder}/state.json\"", active, Server);
         Section("session", Session);
         Section("preset", Preset);
         Section("snapshots", Snapshots);
@@ -123,11 +125,11 @@ internal sealed class Setup
     private string Binary()
     {
         var binary = FakeFaults is null ? Programs.LlamaServer : Programs.FakeLlamaServer;
-        if (ServerFileKilobytes is not { } kilobytes)
+        if (ServerLimit is not { } limit)
             return binary;
         var script = Path.Combine(Folder, "llama-server");
-        // Without the signal a write beyond the limit fails as one to a full disk does. The blocks of sh are of 512 bytes.
-        File.WriteAllText(script, $"#!/bin/sh\ntrap '' XFSZ\nulimit -f {kilobytes * 2}\nexec {binary} \"$@\"\n");
+        // Without the signal a write beyond the limit of files fails as one to a full disk does.
+        File.WriteAllText(script, $"#!/bin/sh\ntrap '' XFSZ\nulimit {limit}\nexec {binary} \"$@\"\n");
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         return script;
