@@ -17,8 +17,10 @@ internal sealed class EventStream(Stream body)
     /// <summary>What is wrong with the events so far; null: nothing.</summary>
     public string? Problem { get; private set; }
 
-    /// <summary>Called with each token of the answer's text.</summary>
-    public Action OnToken { get; init; } = () => { };
+    public FailureKind Kind { get; private set; }
+
+    /// <summary>Called with the JSON of each event that holds a token of the answer's text.</summary>
+    public Action<ReadOnlySpan<byte>> OnToken { get; init; } = _ => { };
 
     /// <summary>Reads once.</summary>
     /// <param name="atMostBytes">Null: as many as have come.</param>
@@ -41,10 +43,12 @@ internal sealed class EventStream(Stream body)
 
     private string? ProblemAtEnd()
     {
+        Kind = FailureKind.Torn;
         if (start < end)
             return $"it ended within an event: {JsonReply.Shown(buffer.AsSpan(start, end - start))}";
         if (!IsDone)
             return $"it ended without [DONE] after {Tokens} tokens";
+        Kind = FailureKind.Wrong;
         return Tokens == 0 ? "it has no token" : null;
     }
 
@@ -67,13 +71,16 @@ internal sealed class EventStream(Stream body)
         if (IsDone)
             Problem ??= $"it goes on after [DONE]: {JsonReply.Shown(text)}";
         else if (!text.StartsWith("data: "u8) || text.StartsWith("data: {\"error\""u8))
+        {
+            Kind = text.StartsWith("data: "u8) && Problem is null ? FailureKind.Told : FailureKind.Wrong;
             Problem ??= $"an event says: {JsonReply.Shown(text)}";
+        }
         else if (text.SequenceEqual("data: [DONE]"u8))
             IsDone = true;
         else if (text.IndexOf("\"content\":\""u8) >= 0)
         {
             Tokens++;
-            OnToken();
+            OnToken(text["data: "u8.Length..]);
         }
     }
 

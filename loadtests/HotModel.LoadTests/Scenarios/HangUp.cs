@@ -26,7 +26,7 @@ internal sealed class HangUp(Client client)
                 isOpen = await events.ReadAsync(null, leave.Token);
             return isOpen && events.Problem is null
                 ? Outcome.Left(events.Bytes)
-                : new(JsonReply.StatusOf(response), events.Bytes, events.Problem);
+                : new(JsonReply.StatusOf(response), events.Bytes, events.Problem) { Kind = events.Kind };
         }
         catch (OperationCanceledException) when (tokens == 0)
         {

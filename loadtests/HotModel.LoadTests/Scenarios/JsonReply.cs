@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 using System.Text.Json;
 
@@ -19,7 +20,14 @@ internal static class JsonReply
         byte[] body = await response.Content.ReadAsByteArrayAsync(cancellation);
         var outcome = new Outcome(StatusOf(response), body.Length, null);
         if (!response.IsSuccessStatusCode)
-            return outcome with { Failure = Describe(response, body) };
+        {
+            bool isTold = response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable;
+            return outcome with
+            {
+                Failure = Describe(response, body),
+                Kind = isTold ? FailureKind.Told : FailureKind.Wrong,
+            };
+        }
         try
         {
             using var json = JsonDocument.Parse(body);

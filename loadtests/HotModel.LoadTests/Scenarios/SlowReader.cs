@@ -21,6 +21,6 @@ internal sealed class SlowReader(Client client)
         var events = new EventStream(await response.Content.ReadAsStreamAsync(limit.Token));
         while (await events.ReadAsync(ReadBytes, limit.Token))
             await Task.Delay(Pause, limit.Token);
-        return new(JsonReply.StatusOf(response), events.Bytes, events.Problem);
+        return new(JsonReply.StatusOf(response), events.Bytes, events.Problem) { Kind = events.Kind };
     }
 }

@@ -10,14 +10,17 @@ internal sealed class StreamingChat(Client client)
 
     public Task<Outcome> RunAsync() => RunAsync(client, ChatBody.Create(AnswerTokens, stream: true), null);
 
-    public static async Task<Outcome> RunAsync(Client client, JsonObject body, string? session)
+    /// <param name="onToken">Gets the JSON of each event that holds a token.</param>
+    public static async Task<Outcome> RunAsync(
+        Client client, JsonObject body, string? session, Action<ReadOnlySpan<byte>>? onToken = null)
     {
         using var limit = new CancellationTokenSource(Client.Limit);
         var gaps = new List<TimeSpan>();
         TimeSpan? firstToken = null;
         long before = Stopwatch.GetTimestamp();
-        void Measure()
+        void Measure(ReadOnlySpan<byte> token)
         {
+            onToken?.Invoke(token);
             long now = Stopwatch.GetTimestamp();
             TimeSpan since = Stopwatch.GetElapsedTime(before, now);
             if (firstToken is null)
@@ -34,6 +37,11 @@ internal sealed class StreamingChat(Client client)
         while (await events.ReadAsync(null, limit.Token))
         {
         }
-        return new(JsonReply.StatusOf(response), events.Bytes, events.Problem) { FirstToken = firstToken, Gaps = gaps };
+        return new(JsonReply.StatusOf(response), events.Bytes, events.Problem)
+        {
+            Kind = events.Kind,
+            FirstToken = firstToken,
+            Gaps = gaps,
+        };
     }
 }

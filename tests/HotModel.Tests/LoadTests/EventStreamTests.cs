@@ -17,7 +17,7 @@ public class EventStreamTests
         for (int piece = 1; piece <= Text.Length; piece++)
         {
             int tokens = 0;
-            var events = new EventStream(new MemoryStream(Encoding.ASCII.GetBytes(Text))) { OnToken = () => tokens++ };
+            var events = new EventStream(new MemoryStream(Encoding.ASCII.GetBytes(Text))) { OnToken = _ => tokens++ };
             while (await events.ReadAsync(piece, TestContext.Current.CancellationToken))
             {
             }
