@@ -67,7 +67,9 @@ internal sealed class Supervisor : IDisposable
     /// <param name="answersLimit">How long the stop waits for running answers.</param>
     public void TellStop(TimeSpan answersLimit) => Send(SupervisorWord.Stopping(answersLimit));
 
-    /// <summary>Tells of a reload around it. Who was not ready before it says nothing: it would be called ready behind it.</summary>
+    /// <summary>
+    /// Tells of a reload around it. Who was not ready before it says nothing: it would be called ready behind it.
+    /// </summary>
     public async Task TellReloadAsync(Func<Task> reload)
     {
         var wasReady = isReady;

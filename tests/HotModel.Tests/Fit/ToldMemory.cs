@@ -21,7 +21,8 @@ internal sealed partial record ToldMemory(double Weights, double Cache, double C
         string[] all =
         [
             "-m", model, "--host", "127.0.0.1", "--port", TestPorts.Next().ToString(CultureInfo.InvariantCulture),
-            "--no-ui", "--no-warmup", "--fit", "off", "--verbose", .. arguments,
+            // Not repacked: where the processor has AMX, weights go to a buffer of another size, and small shapes crash it.
+            "--no-ui", "--no-warmup", "--no-repack", "--fit", "off", "--verbose", .. arguments,
         ];
         foreach (var argument in all)
             start.ArgumentList.Add(argument);
