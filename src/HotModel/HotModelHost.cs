@@ -57,12 +57,14 @@ internal sealed class HotModelHost : IAsyncDisposable
             config.Snapshots, config.SnapshotDirectory, store, time, logs.CreateLogger<SnapshotKeeper>());
         var forwarder = Own(new Forwarder(time, WebServer.PollerOf(config)));
         var quiet = new QuietTime();
-        var warmths = WarmthsOf(config, new NextPrompt(live, store, forwarder, time), store, quiet, forwarder, time);
+        var environment = EnvironmentVariables();
+        var facts = new ModelFacts(live, environment);
+        var gain = new ReturnGain();
+        var warmths = WarmthsOf(config, new NextPrompt(live, store, forwarder, time), quiet, forwarder, time,
+            () => new WarmReturn(snapshots, store, gain, facts.FingerprintOf, time, logs.CreateLogger<WarmReturn>()));
 
         var gpu = Own(GpuMemory.TryOpen());
         GpuReading Read() => gpu.Read(time);
-        var environment = EnvironmentVariables();
-        var facts = new ModelFacts(live, environment);
         var ledger = new FootprintLedger(facts, store, logs.CreateLogger<FootprintLedger>());
         lanes = new ModelLanes(
             live,
@@ -115,10 +117,10 @@ internal sealed class HotModelHost : IAsyncDisposable
             logs.CreateLogger<RequestGate>()).PassAsync);
         RelayRouting.Map(app, chat, relay);
         new ModelsEndpoint(live, () => lanes.Status.ActiveModel, time.GetUtcNow()).Map(app);
-        new AdminEndpoints(live, lanes, fit, warmths, metrics, context => access.MayReadState(context), time,
-            app.Lifetime.ApplicationStopping).Map(app);
+        new AdminEndpoints(live, lanes, fit, new WarmthView(snapshots, gain, warmths), metrics, Version,
+            context => access.MayReadState(context), time, app.Lifetime.ApplicationStopping).Map(app);
         new ReloadEndpoint(reload).Map(app);
-        SessionEndpoints.Map(app, store);
+        SessionEndpoints.Map(app, store, model => live.Has(model) ? facts.FingerprintOf(live.Model(model)) : "");
         Own(new HeapTrim(time));
     }
 
@@ -197,13 +199,13 @@ internal sealed class HotModelHost : IAsyncDisposable
         store.LastActiveModel is { } last && config.Models.ContainsKey(last) ? last : config.Server.ActiveModel;
 
     /// <summary>One for each lane.</summary>
-    private List<LaneWarmth> WarmthsOf(HotModelConfig config, NextPrompt next, SessionStore store, QuietTime quiet,
-        Forwarder forwarder, TimeProvider time)
+    private List<LaneWarmth> WarmthsOf(HotModelConfig config, NextPrompt next, QuietTime quiet, Forwarder forwarder,
+        TimeProvider time, Func<WarmReturn> create)
     {
         List<LaneWarmth> warmths = [];
         while (warmths.Count < WebServer.LanesOf(config))
         {
-            var warm = new WarmReturn(snapshots, store, time, logs.CreateLogger<WarmReturn>());
+            var warm = create();
             warmths.Add(new LaneWarmth(warm, new PrefillAhead(
                 next, warm, quiet, forwarder, config.Snapshots.Enabled ? config.Snapshots.PrefillAhead : TimeSpan.Zero, time,
                 logs.CreateLogger<PrefillAhead>())));

@@ -55,7 +55,7 @@ public sealed class AccessTests
     public async Task A2_name_that_was_made_to_point_here_reads_nothing()
     {
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup { Server = "allowed_hosts = [\"gpu-box.lan\"]" });
-        foreach (var path in (string[])["admin/state", "admin/sessions", "admin/events", "slots", "props"])
+        foreach (var path in (string[])["admin/state", "admin/metrics", "admin/sessions", "admin/events", "slots", "props"])
             Assert.Equal(403, await StatusAsync(hotmodel.Api, HttpMethod.Get, path, null, ("Host", $"evil.example:{hotmodel.Setup.Port}")));
         Assert.Equal(403, await StatusAsync(hotmodel.Api, HttpMethod.Post, "v1/chat/completions", Chat,
             ("Host", "evil.example"), ("Origin", "http://evil.example")));
@@ -83,7 +83,7 @@ public sealed class AccessTests
         using var guesser = new Api(hotmodel.Api.Address, Admin + "x");
         foreach (var api in (Api[])[stranger, guesser])
         {
-            foreach (var path in (string[])["admin/state", "admin/sessions", "admin/events", "v1/models", "slots", "metrics", "nothing"])
+            foreach (var path in (string[])["admin/state", "admin/metrics", "admin/sessions", "admin/events", "v1/models", "slots", "metrics", "nothing"])
             {
                 var reply = await api.RawAsync(HttpMethod.Get, path);
                 Assert.Equal(401, reply.Status);
@@ -119,6 +119,7 @@ public sealed class AccessTests
         // It would change the model for everybody.
         Assert.Equal(403, await StatusAsync(chat, HttpMethod.Post, "lora-adapters", "[]"u8.ToArray()));
         Assert.Equal(200, (await monitor.GetAsync("admin/state")).Status);
+        Assert.Equal(200, (await monitor.GetAsync("admin/metrics")).Status);
         Assert.NotNull((await monitor.GetAsync("health")).Json["models"]);
         Assert.Equal(403, (await monitor.RawAsync(HttpMethod.Get, "admin/sessions/secret")).Status);
         Assert.Equal(403, await StatusAsync(monitor, HttpMethod.Delete, "admin/sessions/secret", null));

@@ -5,6 +5,7 @@ namespace HotModel.FunctionalTests;
 /// <summary>The first switch to a model with a long conversation, with the real llama-server.</summary>
 public sealed class PrefillAheadTests
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
     private static readonly string LongText = string.Concat(Enumerable.Repeat("some words of a long history ", 40));
 
     private static readonly JsonArray Tools = new(new JsonObject
@@ -36,7 +37,22 @@ public sealed class PrefillAheadTests
         // All that does not depend on the question: its own tokens, and what the template writes after it, are left.
         Assert.InRange(cached, total, total + 1);
         Assert.InRange((int)second.Json["timings"]!["prompt_n"]!, 1, 100);
-        Assert.Equal(total, (int)(await hotmodel.StateAsync())["snapshots"]!["reused_tokens"]!);
+        var state = await hotmodel.StateAsync();
+        Assert.Equal((total, 0),
+            ((int)state["prefill_ahead"]!["used_tokens"]!, (int)state["snapshots"]!["reused_tokens"]!));
+    }
+
+    [Fact]
+    public async Task Short_question_of_another_conversation_in_the_only_slot_does_not_end_it()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(SetupOf(1).Tiny("a").Tiny("slow"));
+        await AskAsync(hotmodel, LongText);
+        await hotmodel.Api.SwitchAsync("slow");
+        await Until.True(async () => (int?)(await hotmodel.StateAsync())["prefill_ahead"]!["evaluated_tokens"] > 0, Limit);
+        Assert.Equal(200, (await hotmodel.Api.ChatAsync("hello", session: "other", maxTokens: 1)).Status);
+        var total = (int)(await DoneAsync(hotmodel))["total_tokens"]!;
+        var second = await AskAsync(hotmodel, "and then?");
+        Assert.InRange((int)second.Json["timings"]!["cache_n"]!, total, int.MaxValue);
     }
 
     [Fact]
@@ -118,7 +134,7 @@ public sealed class PrefillAheadTests
         {
             ahead = (await hotmodel.StateAsync())["prefill_ahead"]!;
             return (string?)ahead["state"] == "done";
-        }, TimeSpan.FromSeconds(60));
+        }, Limit);
         return ahead;
     }
 }

@@ -88,6 +88,21 @@ public sealed class WarmReturnSlotsTests
     }
 
     [Fact]
+    public async Task Answer_that_was_cut_costs_the_conversation_nothing_of_its_snapshot()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(SetupOf(1, processMode: false));
+        var first = await hotmodel.Api.ChatAsync(LongText, session: "talk");
+        using (var cut = await hotmodel.Api.StreamAsync("a long answer", session: "talk", maxTokens: 3000))
+            await cut.BegunAsync();
+        var saved = (int?)(await hotmodel.Api.SwitchAsync("b")).Json["saved"]?["tokens"];
+        // The history, the question, and what there was of its answer.
+        Assert.True(saved > (int?)first.Json["usage"]!["total_tokens"], $"{saved} tokens were saved");
+        await hotmodel.Api.SwitchAsync("a");
+        var again = await hotmodel.Api.ChatAsync("and then?", session: "talk");
+        Assert.True((int?)again.Json["timings"]!["cache_n"] > 500, again.Text);
+    }
+
+    [Fact]
     public async Task Nothing_is_kept_of_a_model_whose_adapters_were_changed()
     {
         await using var hotmodel = await HotModelProcess.StartAsync(SetupOf(1, processMode: false));

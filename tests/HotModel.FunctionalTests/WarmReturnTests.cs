@@ -6,24 +6,23 @@ public sealed class WarmReturnTests
     // More than snapshots.min_tokens.
     private static readonly string LongText = string.Concat(Enumerable.Repeat("some words of a long history ", 40));
 
-    public enum Between { Nothing, Switches, Restart }
-
     [Theory]
-    [InlineData("f16", 1, false, Between.Switches)]
-    [InlineData("f16", 4, true, Between.Switches)]
-    [InlineData("q8_0", 1, true, Between.Switches)]
-    [InlineData("q8_0", 4, false, Between.Switches)]
-    [InlineData("q8_0", 1, false, Between.Restart)]
-    [InlineData("f16", 4, true, Between.Restart)]
-    public async Task Answer_after_a_warm_return_is_the_one_without_a_switch(
-        string cache, int parallel, bool streams, Between between)
+    [InlineData("f16", 1, false)]
+    [InlineData("f16", 1, true)]
+    [InlineData("f16", 4, false)]
+    [InlineData("f16", 4, true)]
+    [InlineData("q8_0", 1, false)]
+    [InlineData("q8_0", 1, true)]
+    [InlineData("q8_0", 4, false)]
+    [InlineData("q8_0", 4, true)]
+    public async Task Answers_after_a_warm_return_and_after_a_restart_are_those_without_a_switch(
+        string cache, int parallel, bool streams)
     {
-        var stayed = await TalkAsync(SetupOf(cache, parallel), streams, Between.Nothing);
-        var returned = await TalkAsync(SetupOf(cache, parallel), streams, between);
-        Assert.Equal(stayed.Second, returned.Second);
-        Assert.Equal(0, stayed.Restored);
-        Assert.Equal(1, returned.Restored);
-        Assert.True(returned.ReusedTokens > 500, $"{returned.ReusedTokens} tokens were reused");
+        var stayed = await TalkAsync(SetupOf(cache, parallel), streams, leaves: false);
+        var returned = await TalkAsync(SetupOf(cache, parallel), streams, leaves: true);
+        Assert.Equal(stayed.Answers, returned.Answers);
+        Assert.Equal([0, 0], stayed.ReusedTokens);
+        Assert.All(returned.ReusedTokens, tokens => Assert.True(tokens > 500, $"{tokens} tokens were reused"));
     }
 
     [Fact]
@@ -37,6 +36,7 @@ public sealed class WarmReturnTests
         Assert.Null(away["restored"]);
         var back = (await hotmodel.Api.SwitchAsync("a")).Json;
         Assert.Equal((int?)away["saved"]!["tokens"], (int?)back["restored"]!["tokens"]);
+        Assert.True((double?)back["restored"]!["saved_seconds"] > 0);
         var counts = (await hotmodel.StateAsync())["snapshots"]!;
         Assert.Equal((1, 1, 1), ((int?)counts["count"], (int?)counts["saved"], (int?)counts["restored"]));
         Assert.Equal((long?)away["saved"]!["bytes"], (long?)counts["bytes"]);
@@ -44,9 +44,47 @@ public sealed class WarmReturnTests
         await hotmodel.Api.ChatAsync("and then?", session: "talk");
         Assert.False(await IsCurrentAsync());
         Assert.True((double?)(await hotmodel.StateAsync())["snapshots"]!["saved_seconds"] > 0);
+        var session = (await hotmodel.Api.GetAsync("admin/sessions/talk")).Json;
+        Assert.Equal((int?)away["saved"]!["tokens"], (int?)session["reused_tokens"]);
+        Assert.True((double?)session["saved_seconds"] > 0);
+        var metrics = await hotmodel.Api.RawAsync(HttpMethod.Get, "admin/metrics");
+        Assert.Equal("text/plain; version=0.0.4; charset=utf-8", metrics.ContentType);
+        Assert.Contains($"hotmodel_reused_tokens_total{{source=\"snapshot\"}} {session["reused_tokens"]}\n", metrics.Text,
+            StringComparison.Ordinal);
+        Assert.Contains("hotmodel_switches_total{outcome=\"switched\"} 2\n", metrics.Text, StringComparison.Ordinal);
 
         async Task<bool?> IsCurrentAsync() =>
             (bool?)(await hotmodel.Api.GetAsync("admin/sessions/talk")).Json["snapshots"]![0]!["current"];
+    }
+
+    [Fact]
+    public async Task Snapshot_that_the_model_cannot_use_any_more_is_not_said_to_be_usable()
+    {
+        var setup = SetupOf("q8_0", 1);
+        var hotmodel = await HotModelProcess.StartAsync(setup);
+        try
+        {
+            await hotmodel.Api.ChatAsync(LongText, session: "talk");
+            await hotmodel.Api.SwitchAsync("b");
+            Assert.Equal((true, "talk"), await LookAsync());
+            Assert.Equal(0, await hotmodel.StopAsync());
+            var toml = await File.ReadAllTextAsync(setup.ConfigPath);
+            await File.WriteAllTextAsync(setup.ConfigPath, toml.Replace("\"q8_0\"", "\"f16\"", StringComparison.Ordinal));
+            hotmodel = await HotModelProcess.StartWithoutModelAsync(setup);
+            await hotmodel.ActiveAsync("b");
+            Assert.Equal((false, null), await LookAsync());
+        }
+        finally
+        {
+            await hotmodel.DisposeAsync();
+        }
+
+        async Task<(bool?, string?)> LookAsync()
+        {
+            var plan = (await hotmodel.Api.PostTextAsync("admin/switch", """{"model":"a","dry_run":true}""")).Json;
+            var session = (await hotmodel.Api.GetAsync("admin/sessions/talk")).Json;
+            return ((bool?)session["snapshots"]![0]!["usable"], (string?)plan["warm"]!["snapshot"]?["session_id"]);
+        }
     }
 
     [Fact]
@@ -106,25 +144,30 @@ public sealed class WarmReturnTests
         Snapshots = snapshots + "\nprefill_ahead_seconds = 0",
     };
 
-    private static async Task<Talk> TalkAsync(Setup setup, bool streams, Between between)
+    /// <summary>Three questions; the model leaves and comes back after the first, and hotmodel after the second.</summary>
+    private static async Task<Talk> TalkAsync(Setup setup, bool streams, bool leaves)
     {
         var hotmodel = await HotModelProcess.StartAsync(setup);
         try
         {
-            await SayAsync(hotmodel, LongText, streams);
-            if (between == Between.Switches)
+            List<string> answers = [await SayAsync(hotmodel, LongText, streams)];
+            List<int> reused = [];
+            foreach (var question in (string[])["and then?", "and what else?"])
             {
-                await hotmodel.Api.SwitchAsync("b");
-                await hotmodel.Api.SwitchAsync("a");
+                if (leaves && reused.Count == 0)
+                {
+                    await hotmodel.Api.SwitchAsync("b");
+                    await hotmodel.Api.SwitchAsync("a");
+                }
+                else if (leaves)
+                {
+                    Assert.Equal(0, await hotmodel.StopAsync());
+                    hotmodel = await HotModelProcess.StartAsync(setup);
+                }
+                answers.Add(await SayAsync(hotmodel, question, streams));
+                reused.Add((int)(await hotmodel.StateAsync())["snapshots"]!["reused_tokens"]!);
             }
-            else if (between == Between.Restart)
-            {
-                Assert.Equal(0, await hotmodel.StopAsync());
-                hotmodel = await HotModelProcess.StartAsync(setup);
-            }
-            var second = await SayAsync(hotmodel, "and then?", streams);
-            var counts = (await hotmodel.StateAsync())["snapshots"]!;
-            return new Talk(second, (int)counts["restored"]!, (int)counts["reused_tokens"]!);
+            return new Talk(answers, reused);
         }
         finally
         {
@@ -140,5 +183,6 @@ public sealed class WarmReturnTests
         return await answer.WholeAsync();
     }
 
-    private sealed record Talk(string Second, int Restored, int ReusedTokens);
+    /// <param name="ReusedTokens">After the second and the third answer, each counted by its program.</param>
+    private sealed record Talk(List<string> Answers, List<int> ReusedTokens);
 }

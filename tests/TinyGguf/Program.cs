@@ -9,10 +9,11 @@ internal static class Program
         usage: TinyGguf OUT [--layers N] [--embd N] [--ff N] [--heads N] [--kv-heads N]
                             [--vocab N] [--ctx N] [--seed N] [--type f16|q8_0] [--name NAME]
                             [--window N] [--calls-tools] [--infills] [--decides]
-               TinyGguf OUT --embeds|--ranks|--hears|--adapts [--seed N] [--name NAME]
+               TinyGguf OUT --embeds|--ranks|--hears|--adapts|--recurs|--half-recurs [--seed N] [--name NAME]
 
         Writes a GGUF with random weights that llama-server loads: a chat model, or an encoder for its --embeddings or
-        --reranking, or for a chat model of the standard size the --mmproj that lets it hear or a --lora.
+        --reranking, or for a chat model of the standard size the --mmproj that lets it hear or a --lora, or a chat model
+        whose layers are recurrent, all or every other one.
         """;
 
     private static int Main(string[] args)
@@ -55,7 +56,7 @@ internal static class Program
                 };
                 continue;
             }
-            if (options[i] is "--embeds" or "--ranks" or "--hears" or "--adapts")
+            if (options[i] is "--embeds" or "--ranks" or "--hears" or "--adapts" or "--recurs" or "--half-recurs")
             {
                 kind = options[i--];
                 continue;
@@ -86,6 +87,8 @@ internal static class Program
             null => model.Write,
             "--adapts" => new TinyAdapter { Name = model.Name, Seed = model.Seed }.Write,
             "--hears" => new TinyHearing { Name = model.Name, Seed = model.Seed }.Write,
+            "--recurs" or "--half-recurs" =>
+                new TinyRecurrent { Name = model.Name, Seed = model.Seed, IsHybrid = kind == "--half-recurs" }.Write,
             _ => new TinyEncoder { Name = model.Name, Seed = model.Seed, Ranks = kind == "--ranks" }.Write,
         };
     }

@@ -84,7 +84,7 @@ public sealed record TinyEncoder
         if (tensor.Type == TensorType.F16)
             weights.WriteRandom(file, tensor.Bytes);
         else if (tensor.Name.EndsWith("norm.weight", StringComparison.Ordinal))
-            Weights.WriteOnes(file, tensor.Values);
+            Weights.WriteAll(file, tensor.Values, 1f);
         else
             Weights.WriteZeros(file, tensor.Bytes);
     }

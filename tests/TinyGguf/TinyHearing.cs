@@ -78,6 +78,6 @@ public sealed record TinyHearing
         else if (tensor.Name.EndsWith(".bias", StringComparison.Ordinal) || tensor.Name == "a.position_embd.weight")
             Weights.WriteZeros(file, tensor.Bytes);
         else
-            Weights.WriteOnes(file, tensor.Values);
+            Weights.WriteAll(file, tensor.Values, 1f);
     }
 }

@@ -4,7 +4,7 @@ namespace TinyGguf;
 public sealed record TinyModel
 {
     // With "tools" in the template llama-server can force a tool call by grammar, whatever the weights say.
-    private const string ChatTemplate =
+    internal const string ChatTemplate =
         "{% if tools %}<|im_start|>system\n# Tools\n\nThe functions are within <tools></tools>:\n<tools>\n"
         + "{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}</tools>\n\n"
         + "For each call return a JSON object within <tool_call></tool_call>:\n<tool_call>\n"
@@ -133,7 +133,7 @@ public sealed record TinyModel
     {
         if (tensor.Type == TensorType.F32)
         {
-            Weights.WriteOnes(file, tensor.Values);
+            Weights.WriteAll(file, tensor.Values, 1f);
         }
         else if (CallsTools && tensor.Name is "token_embd.weight" or "output.weight")
         {

@@ -42,10 +42,10 @@ internal sealed class Weights
             target.Write(zeros[..(int)Math.Min(bytes, zeros.Length)]);
     }
 
-    public static void WriteOnes(Stream target, long values)
+    public static void WriteAll(Stream target, long values, float value)
     {
         Span<byte> one = stackalloc byte[4];
-        BinaryPrimitives.WriteSingleLittleEndian(one, 1f);
+        BinaryPrimitives.WriteSingleLittleEndian(one, value);
         for (var i = 0L; i < values; i++)
             target.Write(one);
     }

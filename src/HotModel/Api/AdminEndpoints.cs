@@ -5,16 +5,14 @@ using System.Threading.Channels;
 using HotModel.Access;
 using HotModel.Configuration;
 using HotModel.Fit;
-using HotModel.Prefill;
 using HotModel.Proxy;
-using HotModel.Snapshots;
 using HotModel.Switching;
 
 namespace HotModel.Api;
 
-/// <summary>GET /health, GET /admin/state, POST /admin/switch, GET /admin/events.</summary>
+/// <summary>GET /health, GET /admin/state, GET /admin/metrics, POST /admin/switch, GET /admin/events.</summary>
 internal sealed class AdminEndpoints(
-    LiveConfig live, ModelLanes lanes, FitCheck fit, IReadOnlyList<LaneWarmth> warmths, ProxyMetrics metrics,
+    LiveConfig live, ModelLanes lanes, FitCheck fit, WarmthView warmth, ProxyMetrics metrics, string version,
     Func<HttpContext, bool> mayReadState, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>A switch request is a name and three options.</summary>
@@ -30,6 +28,7 @@ internal sealed class AdminEndpoints(
         foreach (string path in (string[])["/health", "/v1/health"])
             routes.MapMethods(path, [HttpMethods.Get, HttpMethods.Head], HealthAsync);
         routes.MapGet("/admin/state", StateAsync);
+        routes.MapGet("/admin/metrics", MetricsAsync);
         routes.MapPost("/admin/switch", SwitchAsync);
         routes.MapGet("/admin/events", EventsAsync);
     }
@@ -48,6 +47,12 @@ internal sealed class AdminEndpoints(
 
     private Task StateAsync(HttpContext context) => WriteAsync(context, 200, State(), ReadableAdminJson.Context.AdminState);
 
+    private Task MetricsAsync(HttpContext context)
+    {
+        context.Response.ContentType = MetricsText.ContentType;
+        return context.Response.WriteAsync(MetricsText.Of(State()), context.RequestAborted);
+    }
+
     private AdminState State()
     {
         var picture = lanes.Picture;
@@ -55,6 +60,7 @@ internal sealed class AdminEndpoints(
         var running = picture.BackendIsRunning;
         return new AdminState
         {
+            Version = version,
             ActiveModel = status.ActiveModel,
             Switching = status.Switching,
             Loaded = picture.Loaded,
@@ -68,25 +74,14 @@ internal sealed class AdminEndpoints(
             WaitingChats = status.WaitingChats,
             WaitingByModel = picture.WaitingByModel(),
             LastError = status.LastError,
-            Requests = new RequestCounts(
-                metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures, metrics.RelayedBytes),
+            Switches = lanes.SwitchCounts,
+            Requests = new RequestCounts(metrics.Requests, metrics.Streams, metrics.CutStreams, metrics.StoreFailures,
+                metrics.RelayedBytes, Math.Round(metrics.Wait.TotalSeconds, 3)),
             ReadAhead = lanes.ReadAheadTotals,
             AllocatedBytes = GC.GetTotalAllocatedBytes(),
-            Snapshots = SnapshotsOf([.. warmths.Select(one => one.Warm.Totals)]),
-            PrefillAhead = PrefillOf(warmths[picture.Active.Loop.Seat].Prefill.Status),
+            Snapshots = warmth.Snapshots(picture.Active.Loop.Seat),
+            PrefillAhead = warmth.PrefillAhead(picture.Active.Loop.Seat),
         };
-    }
-
-    private static PrefillAheadState PrefillOf(PrefillStatus now) => new(
-        JsonNamingPolicy.SnakeCaseLower.ConvertName(now.State.ToString()), now.Session, now.Tokens, now.TotalTokens,
-        now.EvaluatedTokens, now.Seconds, now.Reason);
-
-    /// <summary>Files are of all lanes together.</summary>
-    private static SnapshotCounts SnapshotsOf(IReadOnlyList<WarmTotals> totals)
-    {
-        var files = totals[0].Snapshots;
-        return new SnapshotCounts(files.Count, files.Bytes, files.MaxBytes, files.Saved, files.Restored, files.Failed,
-            files.Evicted, totals.Sum(one => one.ReusedTokens), Math.Round(totals.Sum(one => one.SavedSeconds), 3));
     }
 
     private async Task SwitchAsync(HttpContext context)

@@ -33,6 +33,7 @@ internal sealed record AdminState
     /// <summary>"ok" or "switching"; only in GET /health.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Status { get; init; }
+    public required string Version { get; init; }
     public required string? ActiveModel { get; init; }
     public required bool Switching { get; init; }
     /// <summary>Models that are in memory, the active one first; also one that ends its answers before it leaves.</summary>
@@ -50,6 +51,7 @@ internal sealed record AdminState
     /// <summary>By the model that they wait for; who names none waits for the active one.</summary>
     public required IReadOnlyDictionary<string, int> WaitingByModel { get; init; }
     public required string? LastError { get; init; }
+    public required SwitchCounts Switches { get; init; }
     public required RequestCounts Requests { get; init; }
     /// <summary>Null where read_ahead is off.</summary>
     public required ReadAheadTotals? ReadAhead { get; init; }
@@ -63,11 +65,12 @@ internal sealed record AdminState
 
 /// <summary>Conversations on disk as models have evaluated them.</summary>
 /// <param name="Count">There are now, as are the bytes; the rest counts since the start.</param>
-/// <param name="ReusedTokens">Restored or evaluated ahead, and then used by an answer.</param>
+/// <param name="ReusedTokens">Restored, and then used by an answer.</param>
 /// <param name="SavedSeconds">What evaluating them would have taken, less the reading of the files.</param>
+/// <param name="Restorable">False: the active model cannot go on from its files, so none are kept; null: not known.</param>
 internal sealed record SnapshotCounts(
     long Count, long Bytes, long MaxBytes, long Saved, long Restored, long Failed, long Evicted, long ReusedTokens,
-    double SavedSeconds);
+    double SavedSeconds, bool? Restorable);
 
 /// <summary>What the loaded model evaluates of the last conversation before it is asked.</summary>
 /// <param name="State">"off"; "idle": nothing to do since the load; "running", "done"; "stopped" before the end.</param>
@@ -77,8 +80,13 @@ internal sealed record SnapshotCounts(
 /// <param name="EvaluatedTokens">Since the load.</param>
 /// <param name="Seconds">That this took.</param>
 /// <param name="Reason">Why it was stopped, one sentence; else null.</param>
+/// <param name="UsedTokens">Since the start: evaluated ahead, and then used by an answer.</param>
+/// <param name="SavedSeconds">Since the start: by which those answers came sooner.</param>
 internal sealed record PrefillAheadState(
-    string State, string? SessionId, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds, string? Reason);
+    string State, string? SessionId, int Tokens, int TotalTokens, int EvaluatedTokens, double Seconds, string? Reason,
+    long UsedTokens, double SavedSeconds);
 
 /// <summary>Counted since the start.</summary>
-internal sealed record RequestCounts(long Total, long Streams, long CutStreams, long StoreFailures, long RelayedBytes);
+/// <param name="WaitSeconds">For their model, all together.</param>
+internal sealed record RequestCounts(
+    long Total, long Streams, long CutStreams, long StoreFailures, long RelayedBytes, double WaitSeconds);

@@ -53,7 +53,9 @@ internal sealed class Admissions(
         long began = time.GetTimestamp();
         for (int sends = 1; ; sends++)
         {
+            long asked = time.GetTimestamp();
             Admission admission = await enter(ask.After(time.GetElapsedTime(began)), onQueued, clientGone);
+            metrics.AddWait(time.GetElapsedTime(asked));
             if (admission.Lease is not { } admitted)
             {
                 await ApiError.WriteAsync(context.Response, admission.Refusal!);

@@ -12,15 +12,25 @@ internal static class SessionEndpoints
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1000;
 
-    internal static void Map(IEndpointRouteBuilder routes, SessionStore store)
+    /// <param name="routes">Where.</param>
+    /// <param name="store">The conversations.</param>
+    /// <param name="setupOf">What is known of a model now; null: not all; "": there is no such model.</param>
+    internal static void Map(IEndpointRouteBuilder routes, SessionStore store, Func<string, string?> setupOf)
     {
-        routes.MapGet("/admin/sessions", context => ListAsync(context, store));
-        routes.MapGet("/admin/sessions/{id}", context => ShowAsync(context, store));
+        routes.MapGet("/admin/sessions", context => ListAsync(context, store, SetupsOf(setupOf)));
+        routes.MapGet("/admin/sessions/{id}", context => ShowAsync(context, store, SetupsOf(setupOf)));
         routes.MapDelete("/admin/sessions/{id}", context => DeleteAsync(context, store));
-        routes.MapGet("/admin/sessions/{id}/export", context => ExportAsync(context, store));
+        routes.MapGet("/admin/sessions/{id}/export", context => ExportAsync(context, store, SetupsOf(setupOf)));
     }
 
-    private static Task ListAsync(HttpContext context, SessionStore store)
+    /// <summary>Looks at each model's files once for a request.</summary>
+    private static Func<string, string?> SetupsOf(Func<string, string?> setupOf)
+    {
+        var known = new Dictionary<string, string?>(StringComparer.Ordinal);
+        return model => known.TryGetValue(model, out var setup) ? setup : known[model] = setupOf(model);
+    }
+
+    private static Task ListAsync(HttpContext context, SessionStore store, Func<string, string?> setupOf)
     {
         if (!TryReadNumber(context.Request, "limit", DefaultLimit, 1, MaxLimit, out var limit))
             return BadQueryAsync(context, "limit", $"limit is a number from 1 to {MaxLimit}.");
@@ -34,7 +44,7 @@ internal static class SessionEndpoints
             foreach (var session in page.Sessions)
             {
                 writer.WriteStartObject();
-                WriteSummary(writer, session);
+                WriteSummary(writer, session, setupOf);
                 writer.WriteEndObject();
             }
             writer.WriteEndArray();
@@ -45,15 +55,15 @@ internal static class SessionEndpoints
         });
     }
 
-    private static Task ShowAsync(HttpContext context, SessionStore store)
+    private static Task ShowAsync(HttpContext context, SessionStore store, Func<string, string?> setupOf)
     {
         var id = IdOf(context);
         return store.Read(id, includeReplaced: false) is { } session
-            ? WriteDocumentAsync(context, session)
+            ? WriteDocumentAsync(context, session, setupOf)
             : UnknownAsync(context, id);
     }
 
-    private static Task ExportAsync(HttpContext context, SessionStore store)
+    private static Task ExportAsync(HttpContext context, SessionStore store, Func<string, string?> setupOf)
     {
         var id = IdOf(context);
         var query = context.Request.Query;
@@ -70,7 +80,7 @@ internal static class SessionEndpoints
         // Windows.
         context.Response.Headers.ContentDisposition =
             $"attachment; filename=\"{id.Replace(':', '_')}.{extension}\"";
-        return format == "jsonl" ? WriteLinesAsync(context, session) : WriteDocumentAsync(context, session);
+        return format == "jsonl" ? WriteLinesAsync(context, session) : WriteDocumentAsync(context, session, setupOf);
     }
 
     private static Task DeleteAsync(HttpContext context, SessionStore store)
@@ -93,13 +103,14 @@ internal static class SessionEndpoints
         };
     }
 
-    private static async Task WriteDocumentAsync(HttpContext context, StoredSession session)
+    private static async Task WriteDocumentAsync(
+        HttpContext context, StoredSession session, Func<string, string?> setupOf)
     {
         context.Response.ContentType = "application/json";
         var body = context.Response.BodyWriter;
         await using var writer = new Utf8JsonWriter(body, ReadableJson.WriterOptions);
         writer.WriteStartObject();
-        WriteSummary(writer, session.Summary);
+        WriteSummary(writer, session.Summary, setupOf);
         writer.WriteStartArray("client_system"u8);
         foreach (var message in session.ClientSystem)
             writer.WriteRawValue(message.Span, skipInputValidation: true);
@@ -137,7 +148,7 @@ internal static class SessionEndpoints
         }
     }
 
-    private static void WriteSummary(Utf8JsonWriter writer, SessionSummary session)
+    private static void WriteSummary(Utf8JsonWriter writer, SessionSummary session, Func<string, string?> setupOf)
     {
         writer.WriteString("id"u8, session.Id);
         writer.WriteString("created_at"u8, Time(session.Created));
@@ -155,9 +166,15 @@ internal static class SessionEndpoints
             writer.WriteNumber("tokens"u8, snapshot.Tokens);
             writer.WriteNumber("bytes"u8, snapshot.Bytes);
             writer.WriteBoolean("current"u8, snapshot.IsCurrent);
+            if (snapshot.IsUsable(setupOf(snapshot.Model)) is { } isUsable)
+                writer.WriteBoolean("usable"u8, isUsable);
+            else
+                writer.WriteNull("usable"u8);
             writer.WriteEndObject();
         }
         writer.WriteEndArray();
+        writer.WriteNumber("reused_tokens"u8, session.ReusedTokens);
+        writer.WriteNumber("saved_seconds"u8, session.SavedSeconds);
         writer.WriteString("preview"u8, session.Preview);
     }
 

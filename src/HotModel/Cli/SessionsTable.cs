@@ -26,8 +26,8 @@ internal static class SessionsTable
                 session.GetProperty("messages").GetInt64().ToString(CultureInfo.InvariantCulture),
                 string.Join(", ", session.GetProperty("models").EnumerateArray().Select(model => model.GetString())),
                 string.Join(", ", session.GetProperty("snapshots").EnumerateArray()
-                    .GroupBy(snapshot => snapshot.GetProperty("model").GetString(), IsCurrent)
-                    .Select(model => model.Key + (model.Contains(true) ? "" : " (older)"))),
+                    .GroupBy(snapshot => snapshot.GetProperty("model").GetString())
+                    .Select(model => model.Key + AgeOf([.. model]))),
                 Printable(session.GetProperty("preview").GetString()!, keepLines: false),
             ]);
         }
@@ -63,10 +63,16 @@ internal static class SessionsTable
             + $"updated {LocalTime(session.GetProperty("updated_at"))}");
         foreach (var snapshot in session.GetProperty("snapshots").EnumerateArray())
         {
-            var age = IsCurrent(snapshot) ? "" : ", from before the last messages";
+            var age = !IsUsable(snapshot) ? ", of another file, other options or another build of it: of no use now"
+                : IsCurrent(snapshot) ? "" : ", of a part of the conversation";
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"Snapshot of {snapshot.GetProperty("model").GetString()}: {snapshot.GetProperty("tokens").GetInt64()} tokens, "
                 + $"{snapshot.GetProperty("bytes").GetInt64() / 1e6:0.0} MB{age}"));
+        }
+        if (session.GetProperty("reused_tokens").GetInt64() is > 0 and var reused)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"Reused from snapshots: {reused} tokens, which saved {session.GetProperty("saved_seconds").GetDouble():0.0} s"));
         }
         foreach (var message in session.GetProperty("client_system").EnumerateArray())
             WriteMessage(output, message, model: null);
@@ -90,8 +96,17 @@ internal static class SessionsTable
         }
     }
 
+    private static string AgeOf(IReadOnlyList<JsonElement> snapshots)
+    {
+        var usable = snapshots.Where(IsUsable).ToList();
+        return usable.Count == 0 ? " (unusable)" : usable.Exists(IsCurrent) ? "" : " (older)";
+    }
+
     /// <summary>It covers all that was said.</summary>
     private static bool IsCurrent(JsonElement snapshot) => snapshot.GetProperty("current").GetBoolean();
+
+    /// <summary>As far as is known.</summary>
+    private static bool IsUsable(JsonElement snapshot) => snapshot.GetProperty("usable").ValueKind != JsonValueKind.False;
 
     private static string TextOf(JsonElement content) => content.ValueKind switch
     {

@@ -64,6 +64,8 @@ internal static class StatusCommand
                 + $"{snapshots.Saved} saved, {snapshots.Restored} restored since the start, which saved "
                 + $"{snapshots.SavedSeconds:0.0} s of evaluating"));
         }
+        if (snapshots.Restorable == false)
+            output.WriteLine($"          {state.ActiveModel} cannot go on from snapshots, so none are kept of it");
         var ahead = state.PrefillAhead;
         if (ahead.SessionId is not null)
         {

@@ -159,7 +159,10 @@ internal static class SwitchCommand
         if (report.Saved is { } saved)
             output.WriteLine($"  saved            {saved.Tokens} tokens of {Sessions(saved.Count)} in {Seconds(saved.Seconds)}");
         if (report.Restored is { } restored)
-            output.WriteLine($"  restored         {restored.Tokens} tokens in {Seconds(restored.Seconds)}");
+        {
+            output.WriteLine($"  restored         {restored.Tokens} tokens in {Seconds(restored.Seconds)}"
+                + (restored.SavedSeconds is { } saves ? $", which saves {Seconds(saves)}" : ""));
+        }
         if (report.ReadAhead is { } ahead)
             output.WriteLine($"  read ahead       {ahead.Mb} MiB in {Seconds(ahead.Seconds)}, {ahead.AlreadyMb} MiB were there");
         foreach (var line in report.LogTail ?? [])

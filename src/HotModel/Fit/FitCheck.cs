@@ -151,7 +151,8 @@ internal sealed class FitCheck(
     private static double? Rounded(TimeSpan? span) => span is { } value ? Math.Round(value.TotalSeconds, 3) : null;
 
     private PlannedSnapshot? SnapshotOf(string model) =>
-        live.Current.Snapshots.Enabled && store.LatestSnapshot(model) is { } snapshot
+        live.Current.Snapshots.Enabled
+            && store.LatestSnapshot(model, facts.FingerprintOf(live.Model(model))) is { } snapshot
             ? new PlannedSnapshot(snapshot.SessionId, snapshot.Tokens) : null;
 
     private Dictionary<string, FreedMemory> Freed(LoadedNow loaded, GpuReading reading)

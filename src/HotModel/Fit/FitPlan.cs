@@ -116,8 +116,8 @@ internal sealed record PlannedDevice(
 internal sealed record PlannedSeconds(double? Unload, double? Load, double? Total);
 
 /// <param name="PageCache">The part of the model's files that is in memory, 0 to 1; null where the system does not tell.</param>
-/// <param name="Snapshot">What there is on disk for this model of the conversation that was used last.</param>
+/// <param name="Snapshot">What there is on disk for this model, as it is now, of the conversation that was used last.</param>
 internal sealed record PlannedWarmth(double? PageCache, PlannedSnapshot? Snapshot);
 
-/// <param name="Tokens">Restored only if model, arguments and build are still those of the file, which the load shows.</param>
+/// <param name="Tokens">Restored if the model's load shows what its files, arguments and program promise.</param>
 internal sealed record PlannedSnapshot([property: JsonPropertyName("session_id")] string Session, int Tokens);

@@ -28,6 +28,23 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
         all, fact.Settings, environment.GetValueOrDefault("CUDA_VISIBLE_DEVICES"),
         environment.GetValueOrDefault("CUDA_DEVICE_ORDER"));
 
+    /// <summary>The fingerprint alone, for which no file is opened.</summary>
+    public string? FingerprintOf(ModelConfig model)
+    {
+        var config = live.Current;
+        try
+        {
+            var arguments = ModelArguments.Of(config, model, environment);
+            var path = ServerArguments.Model(arguments) ?? model.Path;
+            return FingerprintOf(
+                Stamp(ServerArguments.Shards(path)), FitSettings.Read(arguments), arguments, BuildOf(config, model));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     public ModelFact Of(ModelConfig model)
     {
         var config = live.Current;
@@ -46,7 +63,7 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
         var (shape, error) = ShapeOf(path, stamp);
         if (settings.ProjectorPath is { } projector)
             settings = settings with { ProjectorBytes = Look(projector)?.Length ?? 0 };
-        var build = BuildOf(config.Llama.BackendMode == BackendMode.Process ? model.Binary : config.Router.Binary);
+        var build = BuildOf(config, model);
         return new ModelFact(shape, error, settings, build, FingerprintOf(stamp, settings, arguments, build));
     }
 
@@ -75,6 +92,9 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
             all.Add(argument);
         return all.Hex();
     }
+
+    private static string BuildOf(HotModelConfig config, ModelConfig model) =>
+        BuildOf(config.Llama.BackendMode == BackendMode.Process ? model.Binary : config.Router.Binary);
 
     /// <summary>Its file and, of a build in several files, the libraries beside it.</summary>
     private static string BuildOf(string binary)

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using HotModel.Llama;
 using HotModel.Proxy;
+using HotModel.Sessions;
 using HotModel.Snapshots;
 
 namespace HotModel.Prefill;
@@ -24,6 +25,9 @@ internal sealed class PrefillAhead(
 {
     /// <summary>A piece takes a fifth of that. One that does not end is given up, and whoever waits goes on.</summary>
     private static readonly TimeSpan PieceWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>Each costs whoever comes between a save, and this a restore.</summary>
+    private const int MostReturns = 3;
 
     private const string ModelLeft = "The model has left, or a request would have waited too long.";
 
@@ -149,8 +153,9 @@ internal sealed class PrefillAhead(
         var total = beginning.Tokens.Count;
         var pace = new PrefillPace();
         var evaluated = 0;
+        var returns = 0;
         var spent = TimeSpan.Zero;
-        string? reason = "The model has left, or a request would have waited too long.";
+        string? reason = ModelLeft;
         Report(PrefillState.Running);
         try
         {
@@ -181,21 +186,30 @@ internal sealed class PrefillAhead(
                         return reason;
                     if (!prompts.IsStill(beginning))
                         return "The conversation has gone on, or is deleted.";
-                    if (warm.TakeAhead(upstream, beginning.Session, isFirst: evaluated == 0) is not { } slot)
+                    var began = time.GetTimestamp();
+                    if (await warm.TakeAheadAsync(upstream, beginning.Session, current.Cancel.Token) is not { } slot)
                         return "Another conversation has the slot.";
+                    using var taken = slot;
+                    if (!slot.IsOwn)
+                    {
+                        if (evaluated > 0 && ++returns > MostReturns)
+                            return "Other requests took its place in the slot again and again.";
+                        // What another conversation has driven out is there as far as it was saved.
+                        held = Math.Min(slot.FromFile.Tokens, total);
+                    }
                     var count = Math.Min(total, held + pace.Tokens);
                     var start = time.GetTimestamp();
                     if (await EvaluateAsync(upstream, slot, beginning.Tokens.First(count), current.Cancel.Token)
                         is not { } timings)
                         return "llama-server did not evaluate it.";
-                    var took = time.GetElapsedTime(start);
-                    pace.Learn(timings.PromptTokens, took.TotalSeconds);
-                    spent += took;
+                    slot.EvaluatedAhead(timings, count == total ? beginning.History : MessageHash.Start);
+                    pace.Learn(timings.PromptTokens, time.GetElapsedTime(start).TotalSeconds);
+                    spent += time.GetElapsedTime(began);
                     evaluated += timings.PromptTokens;
                     held = count;
                     Report(PrefillState.Running);
-                    // Others use the slot in between, and each piece has to begin anew.
-                    if (evaluated > total)
+                    // Requests of other routes use the slot in between, and each piece has to begin anew.
+                    if (evaluated > 2 * total)
                         return "Other requests took its place in the slot again and again.";
                 }
                 finally
@@ -217,17 +231,13 @@ internal sealed class PrefillAhead(
     private async Task<AnswerTimings?> EvaluateAsync(
         Upstream upstream, TakenSlot slot, ReadOnlyMemory<byte> tokens, CancellationToken cancel)
     {
-        using var taken = slot;
         using var scope = new RequestScope(time, cancel, CancellationToken.None);
         var question = RequestSplice.Of(
             "{\"model\":"u8.ToArray(), JsonText.Quote(upstream.Model), ",\"prompt\":"u8.ToArray(), tokens,
             Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
                 $$"""],"id_slot":{{slot.Slot}},"n_predict":0,"cache_prompt":true,"response_fields":["timings"]}""")));
-        if (await forwarder.AskAsync(upstream, "completion", question, scope) is not { } answer
-            || Timings(answer.Span) is not { } timings)
-            return null;
-        taken.EvaluatedAhead(timings);
-        return timings;
+        return await forwarder.AskAsync(upstream, "completion", question, scope) is { } answer
+            ? Timings(answer.Span) : null;
     }
 
     private static AnswerTimings? Timings(ReadOnlySpan<byte> answer)

@@ -48,10 +48,10 @@ internal sealed class ChatExchange(
                 // The turn ends here: a client that resends its history at once is recognised only by a free session.
                 OnComplete = () =>
                 {
+                    Store(turn, lease.Model, answer.BuildMessage());
                     // Before the lease goes back: what no request uses is saved when the model leaves.
                     slot?.Answered(answer.Timings);
                     slot?.Dispose();
-                    Store(turn, lease.Model, answer.BuildMessage());
                     turn.Dispose();
                 },
                 OnEnd = turn.Dispose,

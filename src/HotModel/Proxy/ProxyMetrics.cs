@@ -8,6 +8,7 @@ internal sealed class ProxyMetrics
     private long cutStreams;
     private long storeFailures;
     private long relayedBytes;
+    private long waitTicks;
 
     public long Requests => Interlocked.Read(ref requests);
     public long Streams => Interlocked.Read(ref streams);
@@ -18,9 +19,13 @@ internal sealed class ProxyMetrics
     /// <summary>Of answers, streamed or not.</summary>
     public long RelayedBytes => Interlocked.Read(ref relayedBytes);
 
+    /// <summary>What requests waited for their model.</summary>
+    public TimeSpan Wait => TimeSpan.FromTicks(Interlocked.Read(ref waitTicks));
+
     public void CountRequest() => Interlocked.Increment(ref requests);
     public void CountStream() => Interlocked.Increment(ref streams);
     public void CountCutStream() => Interlocked.Increment(ref cutStreams);
     public void CountStoreFailure() => Interlocked.Increment(ref storeFailures);
+    public void AddWait(TimeSpan wait) => Interlocked.Add(ref waitTicks, wait.Ticks);
     public void AddRelayedBytes(long bytes) => Interlocked.Add(ref relayedBytes, bytes);
 }

@@ -38,7 +38,7 @@ internal sealed partial class SessionStore
                 if (!row.Read())
                     return null;
                 summary = ReadSummaryRow(row);
-                clientSystem = ReadClientSystem(row, 5);
+                clientSystem = ReadClientSystem(row, 7);
             }
             var messages = new List<StoredMessage>();
             using (var row = readMessages.Read(summary.Key, includeReplaced ? 1 : 0))
@@ -61,7 +61,8 @@ internal sealed partial class SessionStore
     {
         const string columns =
             "SELECT key, id, created, updated, "
-            + "(SELECT count(*) FROM messages WHERE session = key AND replaced = 0), client_system FROM sessions ";
+            + "(SELECT count(*) FROM messages WHERE session = key AND replaced = 0), reused_tokens, saved_seconds, "
+            + "client_system FROM sessions ";
         list = Statement(columns + "ORDER BY updated DESC, key DESC LIMIT $1 OFFSET $2", 2);
         summary = Statement(columns + "WHERE id = $1", 1);
         models = Statement(
@@ -74,10 +75,12 @@ internal sealed partial class SessionStore
             + "WHERE session = $1 AND replaced <= $2 ORDER BY seq", 2);
     }
 
-    private readonly record struct SummaryRow(long Key, string Id, long Created, long Updated, long Messages);
+    private readonly record struct SummaryRow(
+        long Key, string Id, long Created, long Updated, long Messages, long ReusedTokens, double SavedSeconds);
 
-    private static SummaryRow ReadSummaryRow(SqliteDataReader row) =>
-        new(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4));
+    private static SummaryRow ReadSummaryRow(SqliteDataReader row) => new(
+        row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5),
+        row.GetDouble(6));
 
     private SessionSummary Summarise(SummaryRow row)
     {
@@ -95,6 +98,8 @@ internal sealed partial class SessionStore
             (int)row.Messages,
             models,
             SnapshotsOf(row.Key),
+            row.ReusedTokens,
+            Math.Round(row.SavedSeconds, 3),
             firstUser is null ? "" : Preview(firstUser));
     }
 

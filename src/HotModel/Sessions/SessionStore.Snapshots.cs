@@ -9,7 +9,13 @@ namespace HotModel.Sessions;
 /// <param name="ChangedTicks">When it was written, as the file system tells it.</param>
 internal sealed record StoredSnapshot(
     string File, long SessionKey, string Model, string Fingerprint, string ModelAndBuild, MessageHash History,
-    int Tokens, long Bytes, long ChangedTicks);
+    int Tokens, long Bytes, long ChangedTicks)
+{
+    /// <summary>What was known of the model before it was loaded; null: not all, or it is from an older version.</summary>
+    public string? Setup { get; init; }
+    /// <summary>Of evaluating, as the model told it; null: it did not.</summary>
+    public double? TokenSeconds { get; init; }
+}
 
 /// <summary>Which slot files there are. They go with their sessions, whichever way these go.</summary>
 internal sealed partial class SessionStore
@@ -26,7 +32,8 @@ internal sealed partial class SessionStore
 
         public StoreStatement Insert { get; } = statement(
             "INSERT INTO snapshots (file, session, model, fingerprint, model_and_build, history, tokens, bytes, changed, "
-            + "created, used, boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)", 11);
+            + "created, used, boot, setup, token_seconds) "
+            + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)", 13);
 
         public StoreStatement Find { get; } = statement(Columns + "WHERE session = $1 AND fingerprint = $2", 2);
         public StoreStatement ByUse { get; } = statement(Columns + "ORDER BY used, created, file", 0);
@@ -34,12 +41,23 @@ internal sealed partial class SessionStore
             "SELECT file FROM snapshots WHERE boot IS NOT NULL AND boot <> $1", 1);
         public StoreStatement FilesOfSession { get; } = statement("SELECT file FROM snapshots WHERE session = $1", 1);
         public StoreStatement OfSession { get; } = statement(
-            "SELECT model, tokens, bytes, history IS last_hash FROM snapshots JOIN sessions ON key = session "
+            "SELECT model, tokens, bytes, history IS last_hash, setup FROM snapshots JOIN sessions ON key = session "
             + "WHERE session = $1 ORDER BY used DESC, file", 1);
+
+        public StoreStatement TokenSeconds { get; } = statement(
+            "SELECT token_seconds FROM snapshots WHERE fingerprint = $1 AND token_seconds IS NOT NULL "
+            + "ORDER BY created DESC LIMIT 1", 1);
+
+        public StoreStatement InHistory { get; } = statement(
+            "SELECT 1 FROM messages WHERE session = $1 AND replaced = 0 AND hash = $2 LIMIT 1", 2);
+
+        public StoreStatement CountReuse { get; } = statement(
+            "UPDATE sessions SET reused_tokens = reused_tokens + $2, saved_seconds = saved_seconds + $3 WHERE key = $1", 3);
         public StoreStatement FilesOfModel { get; } = statement(
             "SELECT file FROM snapshots WHERE model_and_build = $1", 1);
         public StoreStatement Delete { get; } = statement("DELETE FROM snapshots WHERE file = $1", 1);
-        public StoreStatement Use { get; } = statement("UPDATE snapshots SET used = $2 WHERE file = $1", 2);
+        public StoreStatement Use { get; } = statement(
+            "UPDATE snapshots SET used = $2, setup = coalesce($3, setup) WHERE file = $1", 3);
         public StoreStatement OnDisk { get; } = statement("UPDATE snapshots SET boot = NULL WHERE file = $1", 1);
         public StoreStatement Totals { get; } = statement("SELECT count(*), coalesce(sum(bytes), 0) FROM snapshots", 0);
         public StoreStatement Sessions { get; } = statement(
@@ -80,17 +98,43 @@ internal sealed partial class SessionStore
             return snapshots.SessionId.Scalar(sessionKey) as string ?? "";
     }
 
-    /// <summary>Of the session that was used last, its newest one of that model, whatever the passport.</summary>
-    public (string SessionId, int Tokens)? LatestSnapshot(string model)
+    /// <summary>Of the session that was used last, its newest one of that model which may still be of use.</summary>
+    /// <param name="model">Its name.</param>
+    /// <param name="setup">What is known of it now.</param>
+    public (string SessionId, int Tokens)? LatestSnapshot(string model, string? setup)
     {
         lock (sync)
         {
             if (closed || LatestSession() is not { } session)
                 return null;
-            foreach (var snapshot in SnapshotsOf(session.Key).Where(snapshot => snapshot.Model == model))
-                return (session.Id, snapshot.Tokens);
+            foreach (var snapshot in SnapshotsOf(session.Key))
+            {
+                if (snapshot.Model == model && snapshot.IsUsable(setup) != false)
+                    return (session.Id, snapshot.Tokens);
+            }
             return null;
         }
+    }
+
+    /// <summary>How fast a model evaluated when it was saved last; null: it has not told.</summary>
+    public double? TokenSecondsOf(string fingerprint)
+    {
+        lock (sync)
+            return snapshots.TokenSeconds.Scalar(fingerprint) as double?;
+    }
+
+    /// <summary>The conversation begins with the messages of that hash. False also for no messages at all.</summary>
+    public bool HasInHistory(long sessionKey, MessageHash hash)
+    {
+        lock (sync)
+            return snapshots.InHistory.Scalar(sessionKey, hash.ToBytes()) is not null;
+    }
+
+    /// <summary>An answer went on from a snapshot.</summary>
+    public void CountReuse(long sessionKey, int tokens, double savedSeconds)
+    {
+        lock (sync)
+            Write(() => snapshots.CountReuse.Run(sessionKey, tokens, savedSeconds));
     }
 
     /// <summary>Deletes a slot file whose row is gone. Called under the lock.</summary>
@@ -117,7 +161,7 @@ internal sealed partial class SessionStore
                 snapshots.Insert.Run(
                     snapshot.File, snapshot.SessionKey, snapshot.Model, snapshot.Fingerprint, snapshot.ModelAndBuild,
                     snapshot.History.ToBytes(), snapshot.Tokens, snapshot.Bytes, snapshot.ChangedTicks,
-                    Now(), boot);
+                    Now(), boot, snapshot.Setup, snapshot.TokenSeconds);
             });
             if (error is null && isDeleted)
                 return "The session was deleted.";
@@ -163,10 +207,12 @@ internal sealed partial class SessionStore
         }
     }
 
-    public void UseSnapshot(string file)
+    /// <param name="file">It was restored.</param>
+    /// <param name="setup">What was known of the model before.</param>
+    public void UseSnapshot(string file, string? setup)
     {
         lock (sync)
-            Write(() => snapshots.Use.Run(file, Now()));
+            Write(() => snapshots.Use.Run(file, Now(), setup));
     }
 
     public void SnapshotIsOnDisk(string file)
@@ -220,7 +266,10 @@ internal sealed partial class SessionStore
         var all = new List<SessionSnapshot>();
         using var row = snapshots.OfSession.Read(sessionKey);
         while (row.Read())
-            all.Add(new SessionSnapshot(row.GetString(0), (int)row.GetInt64(1), row.GetInt64(2), row.GetInt64(3) != 0));
+        {
+            all.Add(new SessionSnapshot(row.GetString(0), (int)row.GetInt64(1), row.GetInt64(2), row.GetInt64(3) != 0,
+                row.IsDBNull(4) ? null : row.GetString(4)));
+        }
         return all;
     }
 

@@ -79,6 +79,13 @@ internal static class StoreSchema
             PRIMARY KEY (fingerprint, device)
         ) WITHOUT ROWID;
         """,
+        // setup: what was known of the model before it was loaded. token_seconds: how fast it evaluates.
+        """
+        ALTER TABLE snapshots ADD COLUMN setup TEXT;
+        ALTER TABLE snapshots ADD COLUMN token_seconds REAL;
+        ALTER TABLE sessions ADD COLUMN reused_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sessions ADD COLUMN saved_seconds REAL NOT NULL DEFAULT 0;
+        """,
     ];
 
     /// <summary>Brings the file to the newest version, one transaction a step.</summary>

@@ -11,14 +11,22 @@ internal readonly record struct StoredHash(long Seq, MessageHash Hash);
 /// <param name="Messages">Those that are history.</param>
 /// <param name="Models">That answered in it, in order of their first answer.</param>
 /// <param name="Snapshots">The most recently used first.</param>
+/// <param name="ReusedTokens">Of its snapshots, by answers.</param>
+/// <param name="SavedSeconds">What evaluating them would have taken, less the reading.</param>
 /// <param name="Preview">The beginning of the first user message; "" where there is no text.</param>
 internal sealed record SessionSummary(
     string Id, DateTimeOffset Created, DateTimeOffset Updated, int Messages, IReadOnlyList<string> Models,
-    IReadOnlyList<SessionSnapshot> Snapshots, string Preview);
+    IReadOnlyList<SessionSnapshot> Snapshots, long ReusedTokens, double SavedSeconds, string Preview);
 
 /// <summary>What a model has evaluated of a session, on disk. One model has several under different options.</summary>
 /// <param name="IsCurrent">It covers all that was said; else the rest has still to be evaluated.</param>
-internal readonly record struct SessionSnapshot(string Model, int Tokens, long Bytes, bool IsCurrent);
+/// <param name="Setup">What was known of the model before it was loaded; null: not all.</param>
+internal readonly record struct SessionSnapshot(string Model, int Tokens, long Bytes, bool IsCurrent, string? Setup)
+{
+    /// <param name="setup">What is known of the model now.</param>
+    /// <returns>False: it is another model file, other options, or another llama-server; null: that cannot be told.</returns>
+    public bool? IsUsable(string? setup) => Setup is null || setup is null ? null : Setup == setup;
+}
 
 internal sealed record SessionPage(long Total, IReadOnlyList<SessionSummary> Sessions);
 

@@ -1,4 +1,5 @@
 using HotModel.Llama;
+using HotModel.Sessions;
 
 namespace HotModel.Snapshots;
 
@@ -13,56 +14,40 @@ internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoar
     /// <summary>A slot may be in use of which the board does not know.</summary>
     public bool IsUncertain { get; set; }
     public PromptSpeed Speed { get; } = speed;
-
-    // Since the load, or since they were taken.
-    private long reusedTokens;
-    private double readingSeconds;
-
-    /// <summary>What evaluating the reused tokens would have taken, less the reading; 0 as long as the speed is not known.
-    /// </summary>
-    public double SavedSeconds => Speed.SecondsPerToken is { } each ? Math.Max(0, (reusedTokens * each) - readingSeconds) : 0;
-
-    /// <summary>They count elsewhere from now on.</summary>
-    public double TakeSavedSeconds()
-    {
-        var seconds = SavedSeconds;
-        (reusedTokens, readingSeconds) = (0, 0);
-        return seconds;
-    }
-
-    public void Read(double seconds) => readingSeconds += seconds;
-
-    public void Reused(int tokens) => reusedTokens += tokens;
 }
 
 /// <summary>A conversation's slot for the time of one request.</summary>
 internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot, string session) : IDisposable
 {
-    private int? tokens;
+    private (int Tokens, MessageHash History)? held;
     private bool isLeft;
 
     public LoadedSlots Current { get; } = current;
     public int Slot { get; } = slot;
     public string Session { get; } = session;
-    /// <summary>Of this conversation, from a file, that its answer will tell the use of; else 0.</summary>
-    public int RestoredTokens { get; set; }
-    /// <summary>Of this conversation, evaluated before it was asked for, that its answer will tell the use of; else 0.</summary>
+    /// <summary>The slot held the conversation already.</summary>
+    public bool IsOwn { get; init; }
+    /// <summary>Of this conversation, from a file, of whose use its answer will tell; else 0.</summary>
+    public int UnprovenTokens { get; set; }
+    /// <summary>Of this conversation, and not yet used by an answer.</summary>
+    public ReadFile FromFile { get; set; }
+    /// <summary>Behind that, evaluated before it was asked for.</summary>
     public int AheadTokens { get; init; }
 
-    /// <summary>The whole answer has come; null: it said nothing of its cost.</summary>
+    /// <summary>The whole answer has come, and the turn is stored; null: it said nothing of its cost.</summary>
     public void Answered(AnswerTimings? timings)
     {
-        if (timings is not { } told)
-            return;
-        tokens = told.HeldTokens;
-        owner.Answered(this, told);
+        if (timings is { } told)
+            held = (told.HeldTokens, owner.Answered(this, told));
     }
 
     /// <summary>What was to be evaluated ahead is, and the slot is left.</summary>
-    public void EvaluatedAhead(AnswerTimings timings)
+    /// <param name="timings">Of that.</param>
+    /// <param name="history">Of the messages that the slot covers whole.</param>
+    public void EvaluatedAhead(AnswerTimings timings, MessageHash history)
     {
         isLeft = true;
-        owner.LeaveAhead(this, timings);
+        owner.LeaveAhead(this, timings, history);
     }
 
     /// <summary>Nothing will be sent to the slot.</summary>
@@ -77,7 +62,7 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
         if (isLeft)
             return;
         isLeft = true;
-        owner.Leave(this, tokens);
+        owner.Leave(this, held);
     }
 }
 

@@ -1,3 +1,5 @@
+using HotModel.Sessions;
+
 namespace HotModel.Snapshots;
 
 /// <summary>Which conversation each slot of the loaded model holds. Not for several threads: its owner locks.</summary>
@@ -21,52 +23,58 @@ internal sealed class SlotBoard
     /// <param name="running">Slots in which llama-server works, for whomever.</param>
     public SlotSeat? Take(string session, params IReadOnlyList<int> running)
     {
-        Entry? best = null;
-        var at = -1;
-        for (var slot = 0; slot < entries.Length; slot++)
-        {
-            var entry = entries[slot];
-            if (entry.IsBusy)
-                continue;
-            if (entry.Session == session)
-            {
-                (best, at) = (entry, slot);
-                break;
-            }
-            if (running.Contains(slot))
-                continue;
-            if (best is null || entry.Used < best.Used)
-                (best, at) = (entry, slot);
-        }
-        if (best is null || running.Contains(at))
-            return null;
-        var isOwn = best.Session == session;
-        var displaced = isOwn ? null : Held(best);
-        if (!isOwn)
-            best.Clear(session);
-        best.IsBusy = true;
-        best.Used = ++uses;
-        return new SlotSeat(at, isOwn, displaced, best.Restored, best.Ahead);
+        var own = SlotOf(session);
+        if (own is { } held && !entries[held].IsBusy)
+            return running.Contains(held) ? null : Seat(held, session);
+        return LeastUsed(slot => !running.Contains(slot)) is { } other ? Seat(other, session) : null;
     }
 
-    /// <summary>Seats a conversation for work that nobody asked for: in its own slot, else in one that nobody has used.</summary>
+    /// <summary>
+    /// Seats a conversation for work that nobody asked for: in its own slot, else in one that nobody has used, or whose
+    /// conversation is not worth a file.
+    /// </summary>
     /// <param name="session">The conversation.</param>
-    /// <param name="isOwn">Only in its own.</param>
-    public SlotSeat? TakeAhead(string session, bool isOwn) =>
-        entries.Any(entry => !entry.IsBusy && (entry.Session == session || (!isOwn && entry.Session is null)))
-            ? Take(session) : null;
+    /// <param name="worthTokens">From so many on, another conversation is left alone.</param>
+    public SlotSeat? TakeAhead(string session, int worthTokens)
+    {
+        if (SlotOf(session) is { } own)
+            return entries[own].IsBusy ? null : Seat(own, session);
+        return LeastUsed(slot => entries[slot] is { IsCut: false } entry && entry.Tokens < worthTokens) is { } slot
+            ? Seat(slot, session) : null;
+    }
 
     /// <summary>The seat's conversation was read from a file into its slot.</summary>
-    public void Restored(int slot, int tokens) => entries[slot].Hold(tokens, isKept: true, restored: tokens);
+    /// <param name="slot">The seat.</param>
+    /// <param name="file">What was read.</param>
+    /// <param name="history">Of the messages that it covers.</param>
+    /// <param name="isBeginning">The conversation begins with all of it.</param>
+    public void Restored(int slot, ReadFile file, MessageHash history, bool isBeginning)
+    {
+        var entry = entries[slot];
+        entry.Hold(file.Tokens, history, isKept: true);
+        (entry.Unproven, entry.FromFile) = (isBeginning ? file.Tokens : 0, file);
+    }
 
+    /// <summary>The whole answer has come.</summary>
     /// <param name="slot">Where its request ran.</param>
-    /// <param name="tokens">What the slot holds now; null where that is not known: then what it held, for a request that was
-    /// refused changes nothing, and before a slot is saved it is looked at.</param>
-    public void Leave(int slot, int? tokens)
+    /// <param name="tokens">What the slot holds now.</param>
+    /// <param name="history">Of the messages that it covers.</param>
+    public void Leave(int slot, int tokens, MessageHash history)
+    {
+        entries[slot].IsBusy = false;
+        entries[slot].Hold(tokens, history, isKept: false);
+    }
+
+    /// <summary>
+    /// A request ended otherwise: refused, cut, or its client left. What the slot held may be followed by more of it, which
+    /// is looked at before the slot is saved.
+    /// </summary>
+    public void LeaveCut(int slot)
     {
         var entry = entries[slot];
         entry.IsBusy = false;
-        entry.Hold(tokens ?? entry.Tokens, isKept: tokens is null && entry.IsKept, restored: 0);
+        entry.Hold(entry.Tokens, entry.History, entry.IsKept);
+        entry.IsCut = true;
     }
 
     /// <summary>The seat's conversation has not come to its slot.</summary>
@@ -76,21 +84,25 @@ internal sealed class SlotBoard
     {
         var entry = entries[slot];
         entry.Clear(still?.Session);
-        entry.Hold(still?.Tokens ?? 0, isKept: false, restored: 0);
         entry.IsBusy = false;
-        // As one that nobody has used.
         if (still is null)
+        {
+            // As one that nobody has used.
             entry.Used = 0;
+            return;
+        }
+        entry.Hold(still.Tokens, still.History, still.IsKept);
+        entry.IsCut = still.IsCut;
     }
 
     /// <summary>A file now holds what the slot does.</summary>
-    public void Kept(int slot) => entries[slot].Hold(entries[slot].Tokens, isKept: true, restored: 0);
+    public void Kept(int slot) => entries[slot].Hold(entries[slot].Tokens, entries[slot].History, isKept: true);
 
     /// <summary>Others than its conversations may have used the slots: what an answer reuses says nothing of a file.</summary>
     public void Doubt()
     {
         foreach (var entry in entries)
-            entry.Hold(entry.Tokens, entry.IsKept, restored: 0);
+            entry.Hold(entry.Tokens, entry.History, entry.IsKept);
     }
 
     /// <summary>Other slots that hold a conversation and are at rest, and what of it no file has.</summary>
@@ -98,7 +110,7 @@ internal sealed class SlotBoard
     [
         .. entries.Select((entry, at) => (Slot: at, Entry: entry))
             .Where(item => item.Slot != slot && item.Entry is { Session: not null, IsBusy: false })
-            .Select(item => (item.Slot, Held(item.Entry))),
+            .Select(item => (item.Slot, Unkept(item.Entry))),
     ];
 
     /// <summary>Takes an idle slot out of use until it is given up. False: a request has it by now.</summary>
@@ -111,31 +123,65 @@ internal sealed class SlotBoard
     public bool IsBusy(int slot) => slot < entries.Length && entries[slot].IsBusy;
 
     /// <summary>The beginning of the seat's conversation was evaluated before it was asked for.</summary>
-    public void LeaveAhead(int slot, int tokens)
+    /// <param name="slot">Where.</param>
+    /// <param name="tokens">What the slot holds now.</param>
+    /// <param name="history">Of the messages that it covers whole.</param>
+    /// <param name="fromFile">Of the tokens, those that came from a file and that no answer has used yet.</param>
+    public void LeaveAhead(int slot, int tokens, MessageHash history, ReadFile fromFile)
     {
-        Leave(slot, tokens);
-        entries[slot].Ahead = tokens;
+        Leave(slot, tokens, history);
+        (entries[slot].FromFile, entries[slot].Ahead) = (fromFile, tokens - fromFile.Tokens);
     }
 
     /// <summary>Conversations that no file has as their slots hold them, the most recently used first.</summary>
     public IReadOnlyList<(int Slot, HeldConversation Held)> Unkept() =>
     [
         .. entries.Select((entry, slot) => (Slot: slot, Entry: entry)).OrderByDescending(item => item.Entry.Used)
-            .Where(item => Held(item.Entry) is not null).Select(item => (item.Slot, Held(item.Entry)!)),
+            .Where(item => Unkept(item.Entry) is not null).Select(item => (item.Slot, Unkept(item.Entry)!)),
     ];
 
-    private static HeldConversation? Held(Entry entry) => entry is { Session: { } session, IsBusy: false, IsKept: false }
-        && entry.Tokens > 0 ? new HeldConversation(session, entry.Tokens) : null;
+    private int? LeastUsed(Func<int, bool> mayTake)
+    {
+        int? best = null;
+        for (var slot = 0; slot < entries.Length; slot++)
+        {
+            if (!entries[slot].IsBusy && mayTake(slot) && (best is not { } at || entries[slot].Used < entries[at].Used))
+                best = slot;
+        }
+        return best;
+    }
+
+    private SlotSeat Seat(int slot, string session)
+    {
+        var entry = entries[slot];
+        var isOwn = entry.Session == session;
+        var displaced = isOwn ? null : Unkept(entry);
+        if (!isOwn)
+            entry.Clear(session);
+        entry.IsBusy = true;
+        entry.Used = ++uses;
+        return new SlotSeat(slot, isOwn, displaced, entry.Unproven, entry.FromFile, entry.Ahead);
+    }
+
+    private static HeldConversation? Unkept(Entry entry) =>
+        entry is { Session: { } session, IsBusy: false } && (entry.IsCut || (!entry.IsKept && entry.Tokens > 0))
+            ? new HeldConversation(session, entry.Tokens) { History = entry.History, IsKept = entry.IsKept, IsCut = entry.IsCut }
+            : null;
 
     private sealed class Entry
     {
         public string? Session { get; private set; }
         public int Tokens { get; private set; }
+        public MessageHash History { get; private set; }
         /// <summary>A file holds just this.</summary>
         public bool IsKept { get; private set; }
-        /// <summary>Tokens that came from a file and that no answer has gone on from yet.</summary>
-        public int Restored { get; private set; }
-        /// <summary>Tokens that were evaluated ahead, since no answer has gone on from them yet.</summary>
+        /// <summary>More may follow.</summary>
+        public bool IsCut { get; set; }
+        /// <summary>Tokens that came from a file of which no answer has told yet whether that is of use.</summary>
+        public int Unproven { get; set; }
+        /// <summary>What came from a file and no answer has gone on from yet.</summary>
+        public ReadFile FromFile { get; set; }
+        /// <summary>Behind it: tokens that were evaluated ahead.</summary>
         public int Ahead { get; set; }
         public bool IsBusy { get; set; }
         public long Used { get; set; }
@@ -143,19 +189,37 @@ internal sealed class SlotBoard
         public void Clear(string? session)
         {
             Session = session;
-            Hold(0, isKept: false, restored: 0);
+            Hold(0, MessageHash.Start, isKept: false);
         }
 
-        public void Hold(int tokens, bool isKept, int restored) =>
-            (Tokens, IsKept, Restored, Ahead) = (tokens, isKept, restored, 0);
+        public void Hold(int tokens, MessageHash history, bool isKept)
+        {
+            (Tokens, History, IsKept, IsCut) = (tokens, history, isKept, false);
+            (Unproven, FromFile, Ahead) = (0, default, 0);
+        }
     }
 }
+
+/// <summary>What a slot has from a file, and how long the reading took.</summary>
+internal readonly record struct ReadFile(int Tokens, double Seconds);
 
 /// <summary>A slot for one request.</summary>
 /// <param name="IsOwn">The slot holds the conversation already.</param>
 /// <param name="Displaced">What it holds else and no file does.</param>
-/// <param name="RestoredTokens">Of the conversation, from a file, when this is its first request since; else 0.</param>
-/// <param name="AheadTokens">The same for what was evaluated ahead.</param>
-internal sealed record SlotSeat(int Slot, bool IsOwn, HeldConversation? Displaced, int RestoredTokens, int AheadTokens);
+/// <param name="UnprovenTokens">Of the conversation, from a file, when this is its first request since; else 0.</param>
+/// <param name="FromFile">Of the conversation, as long as no answer has used it.</param>
+/// <param name="AheadTokens">Behind that, evaluated ahead; the same holds.</param>
+internal sealed record SlotSeat(
+    int Slot, bool IsOwn, HeldConversation? Displaced, int UnprovenTokens, ReadFile FromFile, int AheadTokens);
 
-internal sealed record HeldConversation(string Session, int Tokens);
+/// <summary>What a slot holds of a conversation and no file does.</summary>
+/// <param name="Tokens">At least.</param>
+internal sealed record HeldConversation(string Session, int Tokens)
+{
+    /// <summary>Of the messages that it covers; of none where it ends among them, or holds more than was stored.</summary>
+    public MessageHash History { get; init; }
+    /// <summary>A file has the tokens, and may lack what follows.</summary>
+    public bool IsKept { get; init; }
+    /// <summary>A request was cut: what it has evaluated may follow.</summary>
+    public bool IsCut { get; init; }
+}

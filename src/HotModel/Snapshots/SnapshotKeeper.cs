@@ -20,8 +20,13 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private const double TransferBytesPerSecond = 50e6;
 
     // The slot of an answer whose last byte has come is free a moment later.
-    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(5);
-    private const int BusyLooks = 20;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(40);
+    private static readonly TimeSpan BusyLimit = TimeSpan.FromMilliseconds(100);
+    // One whose client left before the end may be free only after a second in which nobody looks at it: unloading waits for
+    // that too.
+    private static readonly TimeSpan CutPause = TimeSpan.FromMilliseconds(1100);
+    private static readonly TimeSpan CutLimit = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(30);
 
@@ -101,6 +106,9 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         }
     }
 
+    /// <summary>Fewer are not worth a file.</summary>
+    public int MinTokens => minTokens;
+
     public bool IsRestorable(Passport passport) =>
         isEnabled && !useless.ContainsKey(passport.Fingerprint) && !useless.ContainsKey(passport.ModelAndBuild)
         && store.IsRestorable(passport.ModelAndBuild);
@@ -113,11 +121,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     public async Task<SaveResult> SaveAsync(
         Upstream upstream, Passport passport, int slot, SlotContent content, CancellationToken cancel)
     {
-        if (content.Tokens < minTokens && isEnabled)
-        {
-            SnapshotLog.TooShort(logger, store.IdOf(content.SessionKey), passport.Model, content.Tokens, minTokens);
-            return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
-        }
+        if (content.Tokens < minTokens && isEnabled && !content.IsCut)
+            return TooShort(passport, content);
         if (!IsRestorable(passport))
             return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
         var start = time.GetTimestamp();
@@ -171,7 +176,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         if (reply.IsOk && SlotAnswers.Restored(reply.Body)?.Tokens == snapshot.Tokens)
         {
             Interlocked.Increment(ref restored);
-            store.UseSnapshot(snapshot.File);
+            store.UseSnapshot(snapshot.File, passport.Setup);
             SnapshotLog.Restored(logger, store.IdOf(sessionKey), passport.Model, snapshot.Tokens, Megabytes(snapshot.Bytes),
                 Math.Round(seconds, 3));
             return new RestoreResult(RestoreStatus.Restored, snapshot.Tokens, snapshot.Bytes, seconds, null,
@@ -232,19 +237,22 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         Upstream upstream, Passport passport, int slot, SlotContent content, string file, CancellationToken cancel)
     {
         using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
-        SlotState state;
-        for (var looks = 0; ; looks++)
+        var (slots, looked) = await LookAsync(client, upstream, slot, content.IsCut, cancel);
+        if (!slots.IsOk)
+            return Refused(passport, slots);
+        if (looked is not { } state)
+            return NotSaved(SaveStatus.Failed, "llama-server shows no such slot.");
+        if (content.IsCut && state.Tokens is { } more && !IsSame(more, content.Tokens))
         {
-            var slots = await client.SlotsAsync(upstream.Model, cancel);
-            if (!slots.IsOk)
-                return Refused(passport, slots);
-            if (SlotAnswers.FindSlot(slots.Body, slot) is not { } now)
-                return NotSaved(SaveStatus.Failed, "llama-server shows no such slot.");
-            state = now;
-            if (!state.IsProcessing || looks >= BusyLooks)
-                break;
-            await Task.Delay(BusyPause, time, cancel);
+            // What the file has is of the same beginning: so much has to come to it.
+            if (more - (content.IsKept ? content.Tokens : 0) < minTokens)
+                return TooShort(passport, content with { Tokens = more });
+            content = content with { Tokens = more, History = MessageHash.Start, IsKept = false };
         }
+        if (content.IsKept)
+            return NotSaved(SaveStatus.Kept, "A file has it.");
+        if (content.Tokens < minTokens)
+            return TooShort(passport, content);
         if (state.IsProcessing || state.Tokens is { } held && !IsSame(held, content.Tokens))
             return NotSaved(SaveStatus.Changed, "The slot holds something else by now.");
         var expected = quota.Estimate(passport.Fingerprint, content.Tokens);
@@ -254,6 +262,22 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         var reply = await client.SlotAsync(
             upstream.Model, slot, "save", file, TransferLimit(expected ?? quota.MaxBytes), cancel);
         return Keep(passport, content, file, reply);
+    }
+
+    /// <summary>At the slot, once it is at rest or the time is over; null: there is none.</summary>
+    private async Task<(RouterReply Reply, SlotState? State)> LookAsync(
+        RouterClient client, Upstream upstream, int slot, bool isCut, CancellationToken cancel)
+    {
+        var (longest, limit) = isCut ? (CutPause, CutLimit) : (BusyPause, BusyLimit);
+        var began = time.GetTimestamp();
+        for (var pause = FirstPause; ; pause = pause * 4 < longest ? pause * 4 : longest)
+        {
+            var reply = await client.SlotsAsync(upstream.Model, cancel);
+            var state = SlotAnswers.FindSlot(reply.Body, slot);
+            if (!reply.IsOk || state is not { IsProcessing: true } || time.GetElapsedTime(began) > limit)
+                return (reply, state);
+            await Task.Delay(pause, time, cancel);
+        }
     }
 
     private SaveResult Keep(Passport passport, SlotContent content, string file, RouterReply reply)
@@ -267,7 +291,11 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         if (!IsSame(done.Tokens, content.Tokens))
             return NotSaved(SaveStatus.Changed, "The slot held something else.");
         var snapshot = new StoredSnapshot(file, content.SessionKey, passport.Model, passport.Fingerprint,
-            passport.ModelAndBuild, content.History, done.Tokens, done.Bytes, there.ChangedTicks);
+            passport.ModelAndBuild, content.History, done.Tokens, done.Bytes, there.ChangedTicks)
+        {
+            Setup = passport.Setup,
+            TokenSeconds = content.TokenSeconds,
+        };
         quota.Learn(snapshot);
         if (done.Bytes > quota.MaxBytes)
             return NotSaved(SaveStatus.Failed, quota.TooLarge(done.Bytes));
@@ -328,7 +356,10 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
 
     private void RemoveTorn()
     {
-        foreach (var file in store.SnapshotsOfOtherBoots(flush.Boot))
+        var unflushed = store.SnapshotsOfOtherBoots(flush.Boot);
+        if (unflushed.Count > 0)
+            SnapshotLog.NotOnDisk(logger, unflushed.Count);
+        foreach (var file in unflushed)
             store.RemoveSnapshot(file);
         foreach (var snapshot in store.SnapshotsByUse())
         {
@@ -360,6 +391,12 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private static double Megabytes(long bytes) => Math.Round(bytes / 1e6, 1);
 
     private static bool IsSame(int held, int expected) => Math.Abs(held - expected) <= TokenSlack;
+
+    private SaveResult TooShort(Passport passport, SlotContent content)
+    {
+        SnapshotLog.TooShort(logger, store.IdOf(content.SessionKey), passport.Model, content.Tokens, minTokens);
+        return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
+    }
 
     private static SaveResult NotSaved(SaveStatus status, string error) => new(status, 0, 0, 0, error);
 

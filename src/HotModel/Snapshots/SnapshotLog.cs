@@ -49,4 +49,8 @@ internal static partial class SnapshotLog
     [ZLoggerMessage(5012, LogLevel.Warning,
         "The snapshot of session {session} for {model} is gone or not as it was saved, and is forgotten")]
     public static partial void NotAsSaved(ILogger logger, string session, string model);
+
+    [ZLoggerMessage(5013, LogLevel.Warning,
+        "{count} snapshots had not reached the disk when the machine ended, and are deleted")]
+    public static partial void NotOnDisk(ILogger logger, int count);
 }

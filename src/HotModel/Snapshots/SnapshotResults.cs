@@ -4,8 +4,17 @@ namespace HotModel.Snapshots;
 
 /// <summary>What a slot holds.</summary>
 /// <param name="SessionKey">The store's key of the conversation.</param>
-/// <param name="History">Of the messages covered, the answer included.</param>
-internal sealed record SlotContent(long SessionKey, MessageHash History, int Tokens);
+/// <param name="History">Of the messages covered, the answer included; of none where it ends among them.</param>
+/// <param name="Tokens">At least.</param>
+internal sealed record SlotContent(long SessionKey, MessageHash History, int Tokens)
+{
+    /// <summary>A file has the tokens.</summary>
+    public bool IsKept { get; init; }
+    /// <summary>More may follow them, by a request that was cut.</summary>
+    public bool IsCut { get; init; }
+    /// <summary>Of evaluating them, where that is known.</summary>
+    public double? TokenSeconds { get; init; }
+}
 
 internal enum SaveStatus
 {
@@ -16,6 +25,8 @@ internal enum SaveStatus
     NotRestorable,
     /// <summary>The slot holds something else by now.</summary>
     Changed,
+    /// <summary>A file has it already.</summary>
+    Kept,
     Failed,
 }
 

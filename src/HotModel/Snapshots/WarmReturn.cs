@@ -9,7 +9,15 @@ namespace HotModel.Snapshots;
 /// lost, and restores them when their conversation goes on.
 /// </summary>
 /// <remarks>Whatever breaks here costs an evaluation, never a switch or a request.</remarks>
-internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, TimeProvider time, ILogger<WarmReturn> logger)
+/// <param name="keeper">The files.</param>
+/// <param name="store">The conversations.</param>
+/// <param name="gain">Counts what it was good for.</param>
+/// <param name="setupOf">What is known of a model before it is loaded, as one text; null: something is missing.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Of what breaks.</param>
+internal sealed partial class WarmReturn(
+    SnapshotKeeper keeper, SessionStore store, ReturnGain gain, Func<ModelConfig, string?> setupOf, TimeProvider time,
+    ILogger<WarmReturn> logger)
 {
     // llama-server notices within a second that the client of a whole answer has left, and frees its slot.
     private static readonly TimeSpan LeftoverLimit = TimeSpan.FromSeconds(1.5);
@@ -20,17 +28,16 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     private LoadedSlots? loaded;
     // By the passports' fingerprints.
     private readonly Dictionary<string, PromptSpeed> speeds = new(StringComparer.Ordinal);
-    private long reusedTokens;
-    // By models that have left.
-    private double savedSeconds;
 
-    public WarmTotals Totals
+    /// <summary>Whether snapshots of the loaded model are of use; null: none is loaded, or it has no passport.</summary>
+    public bool? IsRestorable
     {
         get
         {
+            LoadedSlots? current;
             lock (sync)
-                return new WarmTotals(
-                    keeper.Totals, reusedTokens, Math.Round(savedSeconds + (loaded?.SavedSeconds ?? 0), 3));
+                current = loaded;
+            return current is null ? null : keeper.IsRestorable(current.Passport);
         }
     }
 
@@ -55,8 +62,9 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
     private async Task<RestoredSlot?> OpenAsync(ModelConfig model, Upstream upstream, CancellationToken cancel)
     {
         if (upstream.Arguments.Count == 0
-            || await passports.IssueAsync(model, upstream, upstream.Arguments, cancel) is not { } passport)
+            || await passports.IssueAsync(model, upstream, upstream.Arguments, cancel) is not { } issued)
             return null;
+        var passport = issued with { Setup = setupOf(model) };
         using var client = new RouterClient(upstream.BaseAddress, upstream.ApiKey, time);
         if (SlotAnswers.Count((await client.SlotsAsync(upstream.Model, cancel)).Body) is not ({ } slots and > 0))
             return null;
@@ -66,17 +74,16 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         {
             var result = await keeper.RestoreAsync(
                 upstream, passport, slot: 0, latest.Key, isCrowded: false, cancel);
-            if (result.Status == RestoreStatus.Restored)
+            if (result is { Status: RestoreStatus.Restored, Content: { } content })
             {
                 var seat = current.Board.Take(latest.Id)!;
-                current.Board.Leave(seat.Slot, null);
-                current.Board.Restored(seat.Slot, result.Tokens);
-                current.Read(result.Seconds);
-                restored = new RestoredSlot(result.Tokens, result.Bytes, Round(result.Seconds));
+                current.Board.LeaveCut(seat.Slot);
+                NoteRestored(current, seat.Slot, content, result.Seconds);
+                restored = new RestoredSlot(result.Tokens, result.Bytes, Round(result.Seconds), SavedSeconds(current, result));
             }
         }
         lock (sync)
-            Replace(current);
+            loaded = current;
         return restored;
     }
 
@@ -89,7 +96,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         lock (sync)
         {
             current = loaded;
-            Replace(null);
+            loaded = null;
             unkept = current?.Board.Unkept() ?? [];
         }
         var began = time.GetTimestamp();
@@ -114,7 +121,7 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         {
             // A stop in the middle of a switch: it saves what is left.
             lock (sync)
-                Replace(current);
+                loaded = current;
             throw;
         }
         catch (Exception cause)
@@ -124,258 +131,59 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
         return count == 0 ? null : new SavedSlots(count, tokens, bytes, Round(time.GetElapsedTime(began).TotalSeconds));
     }
 
-    private PromptSpeed SpeedOf(Passport passport)
-    {
-        lock (sync)
-        {
-            if (!speeds.TryGetValue(passport.Fingerprint, out var speed))
-                speeds.Add(passport.Fingerprint, speed = new PromptSpeed());
-            return speed;
-        }
-    }
-
-    /// <summary>Called under the lock.</summary>
-    private void Replace(LoadedSlots? next)
-    {
-        savedSeconds += loaded?.TakeSavedSeconds() ?? 0;
-        loaded = next;
-    }
-
-    /// <summary>A slot for a request of this conversation, which then holds what the model has evaluated of it.</summary>
-    /// <param name="upstream">Where the request goes.</param>
-    /// <param name="session">The conversation.</param>
-    /// <param name="goesOn">The request begins with all that was said before.</param>
-    /// <param name="cancel">Ends the wait for files.</param>
-    /// <returns>Null: llama-server may choose the slot.</returns>
-    public async ValueTask<TakenSlot?> TakeAsync(
-        Upstream upstream, string session, bool goesOn, CancellationToken cancel)
-    {
-        LoadedSlots? current;
-        SlotSeat? seat;
-        bool isUncertain;
-        lock (sync)
-        {
-            current = loaded;
-            isUncertain = current?.IsUncertain == true;
-        }
-        if (current is null || current.Upstream != upstream)
-            return null;
-        var running = isUncertain ? await RunningAsync(current, session, cancel) : [];
-        lock (sync)
-        {
-            if (running is null || loaded != current || (seat = current.Board.Take(session, running)) is null)
-                return null;
-        }
-        var taken = new TakenSlot(this, current, seat.Slot, session)
-        {
-            RestoredTokens = goesOn ? seat.RestoredTokens : 0,
-            AheadTokens = seat.AheadTokens,
-        };
-        if (seat.IsOwn)
-            return taken;
-        var still = seat.Displaced;
-        try
-        {
-            if (seat.Displaced is { } displaced)
-                await SaveAsync(current, seat.Slot, displaced, cancel);
-            still = null;
-            if (store.Find(session) is { } head)
-            {
-                var result = await RestoreAsync(current, seat.Slot, head.Key, cancel);
-                if (result.Status == RestoreStatus.Restored && goesOn)
-                    taken.RestoredTokens = result.Tokens;
-                lock (sync)
-                    current.Read(result.Seconds);
-            }
-            return taken;
-        }
-        catch (Exception cause)
-        {
-            // Whoever asks next for this conversation finds it in no slot, and what was in this one is not forgotten.
-            taken.GiveUp(still);
-            if (cause is OperationCanceledException)
-                throw;
-            SnapshotLog.Broke(logger, cause);
-            return null;
-        }
-    }
-
-    /// <summary>A request for which llama-server chooses the slot, until its answer has ended.</summary>
-    public OpenUse? LeaveOpen(Upstream upstream)
-    {
-        lock (sync)
-        {
-            if (loaded is not { } current || current.Upstream != upstream)
-                return null;
-            current.OpenUses++;
-            current.IsUncertain = true;
-            current.Board.Doubt();
-            return new OpenUse(this, current);
-        }
-    }
-
     /// <summary>The model computes differently from now on, and no passport tells: nothing of it is saved or restored.</summary>
     public void Forget(Upstream upstream)
     {
         lock (sync)
         {
             if (loaded?.Upstream == upstream)
-                Replace(null);
+                loaded = null;
         }
     }
 
-    internal void EndOpenUse(LoadedSlots current)
-    {
-        lock (sync)
-            current.OpenUses--;
-    }
-
-    /// <summary>
-    /// The slots in which llama-server works. A request that names one of them waits for the end of that, whatever other
-    /// slots are free. Null where it does not tell.
-    /// </summary>
-    /// <remarks>
-    /// Not looked for: what the slots hold. A conversation that another route's request drove out of its slot is found in
-    /// the memory in which llama-server keeps such prompts (--cache-ram), also by a request that names the slot.
-    /// </remarks>
-    private async Task<IReadOnlyList<int>?> RunningAsync(LoadedSlots current, string session, CancellationToken cancel)
-    {
-        using var client = new RouterClient(current.Upstream.BaseAddress, current.Upstream.ApiKey, time);
-        var start = time.GetTimestamp();
-        while (true)
-        {
-            var slots = (await client.SlotsAsync(current.Upstream.Model, cancel)).Body;
-            if (SlotAnswers.Running(slots) is not { } running)
-                return null;
-            lock (sync)
-            {
-                var isOpen = current.OpenUses > 0;
-                if (!isOpen && running.All(current.Board.IsBusy))
-                    current.IsUncertain = false;
-                if (current.Board.SlotOf(session) is not { } own || !running.Contains(own))
-                    return running;
-                // What the conversation's last request left behind ends soon; what somebody else has begun may not.
-                if (isOpen || time.GetElapsedTime(start) > LeftoverLimit)
-                    return running;
-            }
-            await Task.Delay(LookPause, time, cancel);
-        }
-    }
-
-    /// <summary>
-    /// A slot to evaluate a conversation in before it is asked for, without taking one from another. Null: there is none.
-    /// </summary>
-    /// <param name="upstream">Where the request goes.</param>
-    /// <param name="session">The conversation.</param>
-    /// <param name="isFirst">False: it goes on in the slot that it has.</param>
-    public TakenSlot? TakeAhead(Upstream upstream, string session, bool isFirst)
+    private PromptSpeed SpeedOf(Passport passport)
     {
         lock (sync)
         {
-            return loaded is { } now && now.Upstream == upstream && now.Board.TakeAhead(session, !isFirst) is { } seat
-                ? new TakenSlot(this, now, seat.Slot, session) { RestoredTokens = seat.RestoredTokens }
-                : null;
+            if (!speeds.TryGetValue(passport.Fingerprint, out var speed))
+                speeds.Add(passport.Fingerprint, speed = new PromptSpeed(store.TokenSecondsOf(passport.Fingerprint)));
+            return speed;
         }
     }
 
-    internal void Answered(TakenSlot slot, AnswerTimings timings)
+    private ReadFile NoteRestored(LoadedSlots current, int slot, SlotContent content, double seconds)
+    {
+        gain.Read(seconds);
+        var file = new ReadFile(content.Tokens, seconds);
+        var isBeginning = store.HasInHistory(content.SessionKey, content.History);
+        lock (sync)
+            current.Board.Restored(slot, file, content.History, isBeginning);
+        return file;
+    }
+
+    private double? SavedSeconds(LoadedSlots current, RestoreResult result)
     {
         lock (sync)
-        {
-            slot.Current.Speed.Learn(timings);
-            // What was restored and then gone on from ahead counts once.
-            var reused = Math.Min(Math.Max(slot.RestoredTokens, slot.AheadTokens), timings.CachedTokens);
-            reusedTokens += reused;
-            slot.Current.Reused(reused);
-        }
-        Verify(slot, timings);
-    }
-
-    internal void LeaveAhead(TakenSlot slot, AnswerTimings timings)
-    {
-        lock (sync)
-        {
-            slot.Current.Speed.Learn(timings);
-            slot.Current.Board.LeaveAhead(slot.Slot, timings.HeldTokens);
-        }
-        Verify(slot, timings);
-    }
-
-    private void Verify(TakenSlot slot, AnswerTimings timings)
-    {
-        // Where something else than the end of the prompt has changed, a part is reused. A model that cannot go on from a
-        // file reuses not even the first token, which all its prompts share.
-        try
-        {
-            if (slot.RestoredTokens > 0 && store.Find(slot.Session) is { } head)
-            {
-                keeper.Verify(slot.Current.Passport, head.Key, slot.RestoredTokens,
-                    reusedTokens: timings.CachedTokens > 0 ? slot.RestoredTokens : 0);
-            }
-        }
-        catch (Exception cause)
-        {
-            SnapshotLog.Broke(logger, cause);
-        }
-    }
-
-    internal void Leave(TakenSlot slot, int? tokens)
-    {
-        lock (sync)
-        {
-            slot.Current.Board.Leave(slot.Slot, tokens);
-            // A client that left: llama-server may be at its answer still.
-            slot.Current.IsUncertain |= tokens is null;
-        }
-    }
-
-    internal void GiveUp(TakenSlot slot, HeldConversation? still)
-    {
-        lock (sync)
-        {
-            slot.Current.Board.GiveUp(slot.Slot, still);
-            slot.Current.IsUncertain = true;
-        }
-    }
-
-    /// <summary>Where the other slots leave no room for it, they are saved and emptied first.</summary>
-    private async Task<RestoreResult> RestoreAsync(LoadedSlots current, int slot, long key, CancellationToken cancel)
-    {
-        IReadOnlyList<(int Slot, HeldConversation? Unkept)> others;
-        lock (sync)
-            others = current.Board.IdleBeside(slot);
-        var result = await keeper.RestoreAsync(current.Upstream, current.Passport, slot, key, others.Count > 0, cancel);
-        if (result.Status != RestoreStatus.NoRoom)
-            return result;
-        foreach (var (other, unkept) in others)
-        {
-            lock (sync)
-            {
-                if (!current.Board.Close(other))
-                    continue;
-            }
-            try
-            {
-                if (unkept is not null)
-                    await SaveAsync(current, other, unkept, cancel);
-                await keeper.EraseAsync(current.Upstream, other, cancel);
-            }
-            finally
-            {
-                lock (sync)
-                    current.Board.GiveUp(other, null);
-            }
-        }
-        return await keeper.RestoreAsync(current.Upstream, current.Passport, slot, key, isCrowded: false, cancel);
+            return current.Speed.SecondsPerToken is { } each ? Round(Math.Max(0, (result.Tokens * each) - result.Seconds)) : null;
     }
 
     /// <summary>Null where the conversation was deleted meanwhile.</summary>
     private async Task<SaveResult?> SaveAsync(
-        LoadedSlots current, int slot, HeldConversation held, CancellationToken cancel) =>
-        store.Find(held.Session) is { } head
-            ? await keeper.SaveAsync(
-                current.Upstream, current.Passport, slot, new SlotContent(head.Key, head.LastHash, held.Tokens), cancel)
-            : null;
+        LoadedSlots current, int slot, HeldConversation held, CancellationToken cancel)
+    {
+        if (store.Find(held.Session) is not { } head)
+            return null;
+        double? tokenSeconds;
+        lock (sync)
+            tokenSeconds = current.Speed.SecondsPerToken;
+        return await keeper.SaveAsync(current.Upstream, current.Passport, slot,
+            new SlotContent(head.Key, held.History, held.Tokens)
+            {
+                IsKept = held.IsKept,
+                IsCut = held.IsCut,
+                TokenSeconds = tokenSeconds,
+            }, cancel);
+    }
 
     private static double Round(double seconds) => Math.Round(seconds, 6);
 }
@@ -383,9 +191,5 @@ internal sealed class WarmReturn(SnapshotKeeper keeper, SessionStore store, Time
 /// <param name="Count">Conversations.</param>
 internal sealed record SavedSlots(int Count, int Tokens, long Bytes, double Seconds);
 
-internal sealed record RestoredSlot(int Tokens, long Bytes, double Seconds);
-
-/// <param name="ReusedTokens">Restored or evaluated ahead, and then used by an answer, since the start.</param>
-/// <param name="SavedSeconds">What evaluating them would have taken, by the speed of their model's other prompts, less the
-/// reading of the files; without those of a model whose speed is not known.</param>
-internal sealed record WarmTotals(SnapshotTotals Snapshots, long ReusedTokens, double SavedSeconds);
+/// <param name="SavedSeconds">What evaluating it would take, less the reading; null where the model's speed is not known.</param>
+internal sealed record RestoredSlot(int Tokens, long Bytes, double Seconds, double? SavedSeconds);

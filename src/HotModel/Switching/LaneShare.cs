@@ -29,6 +29,8 @@ internal sealed class LaneShare(TimeProvider time)
 
     public TimeProvider Time => time;
 
+    public SwitchTotals Totals { get; } = new();
+
     /// <summary>
     /// Given a lane and the model that it is about to load, the end of another lane that still ends with that model: in
     /// process mode both would need the same port.

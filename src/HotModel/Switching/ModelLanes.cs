@@ -85,6 +85,9 @@ internal sealed partial class ModelLanes
         : seats.Select(seat => seat.ReadAhead!.Totals).Aggregate((sum, one) => new ReadAheadTotals(
             sum.Switches + one.Switches, sum.Mb + one.Mb, sum.AlreadyMb + one.AlreadyMb, sum.Seconds + one.Seconds));
 
+    /// <summary>From any thread.</summary>
+    public SwitchCounts SwitchCounts => share.Totals.Counts;
+
     /// <summary>What a request that waits is told. From any thread.</summary>
     public static WaitStatus WaitStatusOf(RequestWaiter waiter) => waiter.Lane!.WaitStatusOf(waiter);
 

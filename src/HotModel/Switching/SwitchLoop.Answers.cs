@@ -94,6 +94,8 @@ internal sealed partial class SwitchLoop
         failure = lost.Failure;
         if (state.Phase == SwitchPhase.Loading)
             recorder.Failed(lost.Failure);
+        else
+            share.Totals.CountLoss();
         SwitchLog.ModelLost(logger, state.Active, lost.Failure.Reason, lost.Failure.Error);
     }
 

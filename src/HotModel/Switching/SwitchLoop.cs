@@ -59,7 +59,8 @@ internal sealed partial class SwitchLoop
         machine = new SwitchMachine(new SwitchRules(SwitchQueueLimit));
         scheduler = new RequestScheduler(RulesOf(live.Current));
         operations = new SwitchOperations(
-            live.Model, seat.Backend(lost => Post(new LoopInput.Lost(lost))), gpu, seat.Warmth, Feed, Post);
+            live.Model, seat.Backend(lost => Post(new LoopInput.Lost(lost))), gpu, seat.Warmth, Feed, Post, time,
+            logger);
         recorder = new SwitchRecorder(time, gpu);
         costs = new SwitchCosts(time);
         this.logger = logger;
@@ -276,7 +277,10 @@ internal sealed partial class SwitchLoop
         asks.Remove(ticket.Id, out var ask);
         SwitchReport report;
         if (recorder.Ticket == ticket.Id)
+        {
             report = lastReport = recorder.Finish(ask!, outcome, answering) with { ReadAhead = seat.ReadAhead?.Report };
+            share.Totals.Add(report);
+        }
         else if (outcome is SwitchOutcome.AlreadyActive or SwitchOutcome.TooManyQueued or SwitchOutcome.Withdrawn
             or SwitchOutcome.Stopping)
             report = recorder.Trivial(outcome, ask!, answering);

@@ -37,9 +37,14 @@ internal sealed record SwitchWarmth(
 
 /// <summary>Runs the slow parts of a switch, one after another; a new one cancels the one before and waits for its end.</summary>
 internal sealed class SwitchOperations(
-    Func<string, ModelConfig> models, IBackend backend, SwitchGpu gpu,
-    SwitchWarmth warmth, SwitchFeed feed, Action<LoopInput> post) : IAsyncDisposable
+    Func<string, ModelConfig> models, IBackend backend, SwitchGpu gpu, SwitchWarmth warmth, SwitchFeed feed,
+    Action<LoopInput> post, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
+    /// <summary>
+    /// Of all slots together. Some GB on any disk; and who supervises services is told of twice as much for the end.
+    /// </summary>
+    private static readonly TimeSpan StopSaveLimit = TimeSpan.FromSeconds(60);
+
     /// <summary>A router without work ends in well under a second; with a stuck model it is killed after this.</summary>
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
 
@@ -95,7 +100,18 @@ internal sealed class SwitchOperations(
 
     public void Stop(long generation) => Run(async token =>
     {
-        await warmth.Leaving(token);
+        using (var limit = new CancellationTokenSource(StopSaveLimit, time))
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(token, limit.Token))
+        {
+            try
+            {
+                await warmth.Leaving(either.Token);
+            }
+            catch (OperationCanceledException) when (!token.IsCancellationRequested)
+            {
+                SwitchLog.StopSaveTimedOut(logger, StopSaveLimit.TotalSeconds);
+            }
+        }
         await backend.StopAsync(StopGrace);
         return new LoopInput.BackendStopped(generation);
     });

@@ -10,6 +10,7 @@ internal static class TinyModels
     /// <summary>
     /// "a", "b", "c": thousands of tokens a second. "slow": some hundreds. "caller": calls tools. "coder", "slow-coder": infill.
     /// "decider": System One. "window": attends to the last 128 tokens in three of four layers.
+    /// "recurrent", "hybrid": all or half of their layers have a state instead of a cache.
     /// "embedder", "ranker": for --embeddings and --reranking. "hearing", "adapter": for --mmproj and --lora.
     /// </summary>
     public static string File(string name) => Path.Combine(Folder.Value, name + ".gguf");
@@ -38,6 +39,8 @@ internal static class TinyModels
         Write(folder, slow with { Name = "slow-coder", Infills = true });
         Write(folder, new TinyModel { Name = "decider", Seed = 11, Decides = true });
         Write(folder, new TinyModel { Name = "window", Seed = 12, Layers = 4, Window = 128 });
+        Write(folder, "recurrent", new TinyRecurrent { Name = "recurrent", Seed = 13 }.Write);
+        Write(folder, "hybrid", new TinyRecurrent { Name = "hybrid", Seed = 14, IsHybrid = true }.Write);
         Write(folder, "embedder", new TinyEncoder { Name = "embedder", Seed = 7 }.Write);
         Write(folder, "ranker", new TinyEncoder { Name = "ranker", Seed = 8, Ranks = true }.Write);
         Write(folder, "hearing", new TinyHearing { Seed = 9 }.Write);

@@ -108,7 +108,7 @@ public sealed class PrefillAheadTests
     }
 
     [Fact]
-    public async Task Slot_that_another_conversation_took_is_not_taken_back()
+    public async Task Slot_that_a_long_conversation_took_is_not_taken_back()
     {
         await using var scene = await TalkedAsync();
         scene.HoldsPieces = true;
@@ -118,11 +118,49 @@ public sealed class PrefillAheadTests
         {
             first.Go();
             await scene.Ahead.GiveWayAsync();
-            using var other = await scene.Warm.TakeAsync(scene.Upstream, "other", goesOn: false, default);
-            Assert.Equal(0, other!.Slot);
+            await scene.AnswerOtherAsync(tokens: 512);
         }
         Assert.Empty(await scene.RestAsync());
         Assert.Equal("Another conversation has the slot.", scene.Ahead.Status.Reason);
+    }
+
+    [Fact]
+    public async Task Slot_that_a_short_conversation_took_is_taken_back_when_all_is_quiet()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        var first = await scene.PieceAsync();
+        using (scene.Quiet.Enter())
+        {
+            first.Go();
+            await scene.Ahead.GiveWayAsync();
+            await scene.AnswerOtherAsync(tokens: 511);
+            scene.HoldsPieces = false;
+        }
+        // What was done is lost with so short a beginning: it is not worth a file.
+        Assert.Equal([32, 64, 70], await scene.RestAsync());
+        Assert.Equal(new PrefillStatus(PrefillState.Done, "talk", 70, 70, 102, 0, null), scene.Ahead.Status);
+    }
+
+    [Fact]
+    public async Task Conversation_that_is_driven_out_again_and_again_is_left_alone()
+    {
+        await using var scene = await TalkedAsync();
+        scene.HoldsPieces = true;
+        await scene.LoadAsync();
+        for (var i = 0; i < 4; i++)
+        {
+            var piece = await scene.PieceAsync();
+            using (scene.Quiet.Enter())
+            {
+                piece.Go();
+                await scene.Ahead.GiveWayAsync();
+                await scene.AnswerOtherAsync(tokens: 100);
+            }
+        }
+        Assert.Empty(await scene.RestAsync());
+        Assert.Equal("Other requests took its place in the slot again and again.", scene.Ahead.Status.Reason);
     }
 
     [Fact]

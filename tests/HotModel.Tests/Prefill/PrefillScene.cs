@@ -39,7 +39,8 @@ internal sealed class PrefillScene : IAsyncDisposable
         HotModelConfig config = TestConfig.Create();
         keeper = new SnapshotKeeper(config.Snapshots, Path.Combine(state.Path, "snapshots"), Store, state.Time,
             NullLogger.Instance);
-        Warm = new WarmReturn(keeper, Store, TimeProvider.System, NullLogger<WarmReturn>.Instance);
+        Warm = new WarmReturn(
+            keeper, Store, new ReturnGain(), _ => null, TimeProvider.System, NullLogger<WarmReturn>.Instance);
         Ahead = new PrefillAhead(new NextPrompt(config, Store, forwarder, TimeProvider.System), Warm, Quiet, forwarder,
             TimeSpan.FromSeconds(300), state.Time, NullLogger<PrefillAhead>.Instance);
     }
@@ -68,6 +69,11 @@ internal sealed class PrefillScene : IAsyncDisposable
     {
         Assert.Null(await Warm.LoadedAsync(LlamaServer.Model("m", model), Upstream, default));
         held = restored;
+        if (restored > 0)
+        {
+            using var slot = await Warm.TakeAheadAsync(Upstream, Store.LatestSession()!.Value.Id, default);
+            slot!.EvaluatedAhead(new AnswerTimings(0, restored, 0, 0), MessageHash.Start);
+        }
         Ahead.Begin(Upstream, restored);
     }
 
@@ -77,6 +83,15 @@ internal sealed class PrefillScene : IAsyncDisposable
         state.Time.Advance(TimeSpan.FromSeconds(1));
         using var turn = await new Conversations(Store, state.Time).BeginAsync(session, messages[..^1], Soon, default);
         Assert.Equal(AppendStatus.Stored, turn!.Complete(messages[^1].Json, "m").Status);
+    }
+
+    /// <summary>Another conversation's request comes and goes; the slot then has so much of that.</summary>
+    public async Task AnswerOtherAsync(int tokens)
+    {
+        using var slot = await Warm.TakeAsync(Upstream, "other", goesOn: false, default);
+        Assert.Equal(0, slot!.Slot);
+        slot.Answered(new AnswerTimings(0, tokens, 1, 1));
+        held = 0;
     }
 
     public void Advance(TimeSpan time) => state.Time.Advance(time);

@@ -28,7 +28,7 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         app = builder.Build();
-        SessionEndpoints.Map(app, store);
+        SessionEndpoints.Map(app, store, model => model == "gone" ? "" : "setup of " + model);
     }
 
     public async ValueTask InitializeAsync()
@@ -81,40 +81,50 @@ public sealed class SessionEndpointsTests : IAsyncLifetime
         Assert.Equal(2, page.GetProperty("total").GetInt32());
         var sessions = page.GetProperty("sessions");
         Assert.Equal(
-            """{"id":"two:x","created_at":"2026-01-01T00:01:30.500Z","updated_at":"2026-01-01T00:01:30.500Z","messages":2,"models":["big"],"snapshots":[],"preview":"hello there"}""",
+            """{"id":"two:x","created_at":"2026-01-01T00:01:30.500Z","updated_at":"2026-01-01T00:01:30.500Z","messages":2,"models":["big"],"snapshots":[],"reused_tokens":0,"saved_seconds":0,"preview":"hello there"}""",
             sessions[0].GetRawText());
         Assert.Equal(
-            """{"id":"one","created_at":"2026-01-01T00:00:00.000Z","updated_at":"2026-01-01T00:01:30.500Z","messages":4,"models":["small","big"],"snapshots":[],"preview":"what is é?"}""",
+            """{"id":"one","created_at":"2026-01-01T00:00:00.000Z","updated_at":"2026-01-01T00:01:30.500Z","messages":4,"models":["small","big"],"snapshots":[],"reused_tokens":0,"saved_seconds":0,"preview":"what is é?"}""",
             sessions[1].GetRawText());
     }
 
     [Fact]
     public async Task Snapshots_of_a_session_are_shown_the_most_recently_used_first()
     {
-        AddSnapshot("one", "f", "small", 700, 1_234_567);
-        AddSnapshot("one", "g", "small", 600, 1_000);
+        AddSnapshot("one", "e", "gone", 400, 1_000, isCurrent: true, setup: "setup of gone");
+        AddSnapshot("one", "f", "small", 700, 1_234_567, setup: "setup of small");
+        AddSnapshot("one", "g", "small", 600, 1_000, setup: "another");
         AddSnapshot("one", "h", "big", 900, 20_000_000, isCurrent: true);
+        store.CountReuse(store.Find("one")!.Key, 900, 12.5);
+        store.CountReuse(store.Find("one")!.Key, 100, 0.25);
 
         var page = await Get("/admin/sessions");
         Assert.Equal(0, page.GetProperty("sessions")[0].GetProperty("snapshots").GetArrayLength());
         Assert.Equal(
-            """[{"model":"big","tokens":900,"bytes":20000000,"current":true},{"model":"small","tokens":600,"bytes":1000,"current":false},{"model":"small","tokens":700,"bytes":1234567,"current":false}]""",
+            """[{"model":"big","tokens":900,"bytes":20000000,"current":true,"usable":null},{"model":"small","tokens":600,"bytes":1000,"current":false,"usable":false},{"model":"small","tokens":700,"bytes":1234567,"current":false,"usable":true},{"model":"gone","tokens":400,"bytes":1000,"current":true,"usable":false}]""",
             page.GetProperty("sessions")[1].GetProperty("snapshots").GetRawText());
-        Assert.EndsWith(
-            "small, big  big, small (older)  what is é?", (await Run("list")).Output.TrimEnd(), StringComparison.Ordinal);
+        Assert.EndsWith("small, big  big, small (older), gone (unusable)  what is é?",
+            (await Run("list")).Output.TrimEnd(), StringComparison.Ordinal);
+        const string unusable = "of another file, other options or another build of it: of no use now";
         Assert.Equal(
             ["Snapshot of big: 900 tokens, 20.0 MB",
-                "Snapshot of small: 600 tokens, 0.0 MB, from before the last messages",
-                "Snapshot of small: 700 tokens, 1.2 MB, from before the last messages", "", "[system]"],
-            (await Run("show", "one")).Output.Split(Environment.NewLine)[1..6]);
+                $"Snapshot of small: 600 tokens, 0.0 MB, {unusable}",
+                "Snapshot of small: 700 tokens, 1.2 MB, of a part of the conversation",
+                $"Snapshot of gone: 400 tokens, 0.0 MB, {unusable}",
+                "Reused from snapshots: 1000 tokens, which saved 12.8 s", "", "[system]"],
+            (await Run("show", "one")).Output.Split(Environment.NewLine)[1..8]);
     }
 
-    private void AddSnapshot(string session, string fingerprint, string model, int tokens, long bytes, bool isCurrent = false)
+    private void AddSnapshot(string session, string fingerprint, string model, int tokens, long bytes,
+        bool isCurrent = false, string? setup = null)
     {
         folder.Time.Advance(TimeSpan.FromSeconds(1));
         var head = store.Find(session)!;
         Assert.Null(store.AddSnapshot(new StoredSnapshot(fingerprint + ".slot", head.Key, model, fingerprint,
-            "m", isCurrent ? head.LastHash : default, tokens, bytes, 0), "boot"));
+            "m", isCurrent ? head.LastHash : default, tokens, bytes, 0)
+        {
+            Setup = setup,
+        }, "boot"));
     }
 
     [Fact]

@@ -1,9 +1,13 @@
+using HotModel.Sessions;
 using HotModel.Snapshots;
 
 namespace HotModel.Tests.Snapshots;
 
 public sealed class SlotBoardTests
 {
+    private const int Worth = 512;
+    private static readonly MessageHash History = new(7);
+
     [Fact]
     public void Conversation_comes_back_to_the_slot_that_holds_it()
     {
@@ -23,7 +27,7 @@ public sealed class SlotBoardTests
         Answer(board, "two", 700);
         Answer(board, "one", 650);
         var seat = board.Take("three")!;
-        Assert.Equal((1, new HeldConversation("two", 700)), (seat.Slot, seat.Displaced));
+        Assert.Equal((1, Held("two", 700)), (seat.Slot, seat.Displaced));
     }
 
     [Fact]
@@ -32,7 +36,7 @@ public sealed class SlotBoardTests
         var board = new SlotBoard(1);
         Assert.NotNull(board.Take("one"));
         Assert.Null(board.Take("two"));
-        board.Leave(0, 600);
+        board.Leave(0, 600, History);
         Assert.NotNull(board.Take("two"));
     }
 
@@ -40,25 +44,41 @@ public sealed class SlotBoardTests
     public void What_a_file_holds_is_not_saved_again_until_its_conversation_goes_on()
     {
         var board = new SlotBoard(1);
-        var seat = board.Take("one")!;
-        board.Leave(seat.Slot, null);
-        board.Restored(seat.Slot, 600);
+        board.LeaveCut(board.Take("one")!.Slot);
+        board.Restored(0, new ReadFile(600, 0.5), History, isBeginning: true);
         Assert.Empty(board.Unkept());
-        Assert.Equal(600, board.Take("one")!.RestoredTokens);
-        board.Leave(0, 640);
-        Assert.Equal([(0, new HeldConversation("one", 640))], board.Unkept());
+        var seat = board.Take("one")!;
+        Assert.Equal((600, new ReadFile(600, 0.5)), (seat.UnprovenTokens, seat.FromFile));
+        board.Leave(0, 640, History);
+        Assert.Equal([(0, Held("one", 640))], board.Unkept());
         // The use of a file is told by the first answer only.
-        Assert.Equal(0, board.Take("one")!.RestoredTokens);
+        seat = board.Take("one")!;
+        Assert.Equal((0, default(ReadFile)), (seat.UnprovenTokens, seat.FromFile));
     }
 
     [Fact]
-    public void Slot_of_unknown_contents_is_not_saved()
+    public void File_that_is_not_the_beginning_proves_nothing()
     {
         var board = new SlotBoard(1);
-        board.Take("one");
-        board.Leave(0, null);
-        Assert.Empty(board.Unkept());
+        board.LeaveCut(board.Take("one")!.Slot);
+        board.Restored(0, new ReadFile(600, 0.5), History, isBeginning: false);
+        var seat = board.Take("one")!;
+        Assert.Equal((0, 600), (seat.UnprovenTokens, seat.FromFile.Tokens));
+    }
+
+    [Fact]
+    public void Slot_of_a_request_that_was_cut_may_hold_more_than_is_known()
+    {
+        var board = new SlotBoard(1);
+        board.LeaveCut(board.Take("one")!.Slot);
+        Assert.Equal([(0, new HeldConversation("one", 0) { IsCut = true })], board.Unkept());
         Assert.True(board.Take("one")!.IsOwn);
+        board.Restored(0, new ReadFile(600, 0.5), History, isBeginning: true);
+        board.LeaveCut(0);
+        Assert.Equal([(0, Held("one", 600) with { IsCut = true, IsKept = true })], board.Unkept());
+        // Whoever used it since has left nothing to be known.
+        board.Doubt();
+        Assert.Empty(board.Unkept());
     }
 
     [Fact]
@@ -67,9 +87,9 @@ public sealed class SlotBoardTests
         var board = new SlotBoard(4);
         Answer(board, "one", 600);
         Answer(board, "two", 700);
-        board.Restored(1, 700);
+        board.Restored(1, new ReadFile(700, 0.5), History, isBeginning: true);
         board.Take("three");
-        Assert.Equal([(0, new HeldConversation("one", 600)), (1, null)], board.IdleBeside(3));
+        Assert.Equal([(0, Held("one", 600)), (1, null)], board.IdleBeside(3));
         Assert.False(board.Close(2));
         Assert.True(board.Close(0));
         Assert.Equal(3, board.Take("one")!.Slot);
@@ -78,29 +98,44 @@ public sealed class SlotBoardTests
     }
 
     [Fact]
-    public void Evaluating_ahead_takes_no_slot_from_a_conversation()
+    public void Evaluating_ahead_takes_no_slot_from_a_conversation_that_is_worth_a_file()
     {
         var board = new SlotBoard(2);
         Answer(board, "one", 600);
-        var seat = board.TakeAhead("ahead", isOwn: false)!;
+        var seat = board.TakeAhead("ahead", Worth)!;
         Assert.Equal((1, false), (seat.Slot, seat.IsOwn));
-        Assert.Null(board.TakeAhead("ahead", isOwn: false));
-        board.LeaveAhead(seat.Slot, 32);
-        Assert.True(board.TakeAhead("ahead", isOwn: true)!.IsOwn);
-        board.LeaveAhead(seat.Slot, 64);
-        Assert.Null(board.TakeAhead("another", isOwn: false));
-        Assert.Null(board.TakeAhead("another", isOwn: true));
+        Assert.Null(board.TakeAhead("ahead", Worth));
+        board.LeaveAhead(seat.Slot, 32, MessageHash.Start, default);
+        Assert.True(board.TakeAhead("ahead", Worth)!.IsOwn);
+        board.LeaveAhead(seat.Slot, 600, History, default);
+        Assert.Null(board.TakeAhead("another", Worth));
+    }
+
+    [Fact]
+    public void Evaluating_ahead_takes_the_slot_of_a_short_conversation_that_is_at_rest()
+    {
+        var board = new SlotBoard(3);
+        Answer(board, "long", 600);
+        Answer(board, "short", 511);
+        var busy = board.Take("busy")!.Slot;
+        var seat = board.TakeAhead("ahead", Worth)!;
+        Assert.Equal((1, Held("short", 511)), (seat.Slot, seat.Displaced));
+        board.GiveUp(1, null);
+        board.LeaveCut(busy);
+        // What a cut request has left there is not known.
+        Assert.Equal(1, board.TakeAhead("ahead", Worth)!.Slot);
+        Assert.Null(board.TakeAhead("another", Worth));
     }
 
     [Fact]
     public void What_was_evaluated_ahead_is_told_to_its_first_request_and_is_worth_saving()
     {
         var board = new SlotBoard(1);
-        board.LeaveAhead(board.TakeAhead("one", isOwn: false)!.Slot, 600);
-        Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
+        board.LeaveAhead(board.TakeAhead("one", Worth)!.Slot, 600, History, new ReadFile(200, 0.5));
+        Assert.Equal([(0, Held("one", 600))], board.Unkept());
         var seat = board.Take("one")!;
-        Assert.Equal((true, 600, 0), (seat.IsOwn, seat.AheadTokens, seat.RestoredTokens));
-        board.Leave(0, 640);
+        Assert.Equal((true, 200, 400, 0), (seat.IsOwn, seat.FromFile.Tokens, seat.AheadTokens, seat.UnprovenTokens));
+        board.Leave(0, 640, History);
         Assert.Equal(0, board.Take("one")!.AheadTokens);
     }
 
@@ -110,8 +145,8 @@ public sealed class SlotBoardTests
         var board = new SlotBoard(1);
         Answer(board, "one", 600);
         board.Take("one");
-        board.Leave(0, null);
-        Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
+        board.LeaveCut(0);
+        Assert.Equal([(0, Held("one", 600) with { IsCut = true })], board.Unkept());
     }
 
     [Fact]
@@ -129,8 +164,8 @@ public sealed class SlotBoardTests
     {
         var board = new SlotBoard(1);
         Answer(board, "one", 600);
-        board.GiveUp(board.Take("two")!.Slot, new HeldConversation("one", 600));
-        Assert.Equal([(0, new HeldConversation("one", 600))], board.Unkept());
+        board.GiveUp(board.Take("two")!.Slot, Held("one", 600));
+        Assert.Equal([(0, Held("one", 600))], board.Unkept());
         Assert.True(board.Take("one")!.IsOwn);
         board.GiveUp(0, null);
         Assert.Empty(board.Unkept());
@@ -138,5 +173,7 @@ public sealed class SlotBoardTests
     }
 
     private static void Answer(SlotBoard board, string session, int tokens) =>
-        board.Leave(board.Take(session)!.Slot, tokens);
+        board.Leave(board.Take(session)!.Slot, tokens, History);
+
+    private static HeldConversation Held(string session, int tokens) => new(session, tokens) { History = History };
 }

@@ -114,7 +114,7 @@ public partial class SnapshotKeeperTests
         var second = scene.Add(scene.Session("two"), 40);
         var third = scene.Add(scene.Session("three"), 40);
         scene.State.Time.Advance(TimeSpan.FromSeconds(1));
-        scene.Store.UseSnapshot(first);
+        scene.Store.UseSnapshot(first, null);
 
         await scene.ReopenAsync(SnapshotState.Config(maxBytes: 100));
         Assert.Equal(new[] { first, third }.Order(StringComparer.Ordinal), scene.Files);
@@ -248,6 +248,57 @@ public partial class SnapshotKeeperTests
         Assert.Equal(expected == nameof(SaveStatus.Saved) ? 1 : 0, scene.Files.Count);
         Assert.Equal(expected == nameof(SaveStatus.Saved), scene.Store.FindSnapshot(session, "f") is not null);
         Assert.All(server.Requests, request => Assert.Contains("Bearer key", request, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    // Nothing came to what was known.
+    [InlineData(false, 100, 100, nameof(SaveStatus.Saved))]
+    [InlineData(true, 100, 100, nameof(SaveStatus.Kept))]
+    // Something did.
+    [InlineData(false, 100, 150, nameof(SaveStatus.Saved))]
+    [InlineData(false, 0, 64, nameof(SaveStatus.Saved))]
+    [InlineData(false, 0, 63, nameof(SaveStatus.TooShort))]
+    [InlineData(true, 100, 163, nameof(SaveStatus.TooShort))]
+    [InlineData(true, 100, 164, nameof(SaveStatus.Saved))]
+    // The client had changed the beginning.
+    [InlineData(false, 100, 80, nameof(SaveStatus.Saved))]
+    [InlineData(true, 100, 80, nameof(SaveStatus.TooShort))]
+    public async Task Save_of_what_a_cut_request_has_left_goes_by_what_the_slot_says(
+        bool isKept, int known, int held, string expected)
+    {
+        await using var scene = new SnapshotState();
+        await using var server = Slots(scene, held, $$"""{"n_saved":{{held}},"n_written":10}""", 10);
+        var session = scene.Session("one");
+        var history = scene.Store.Find("one")!.LastHash;
+
+        var result = await scene.Keeper.SaveAsync(new Upstream(server.Address, "a", null), Passport, 0,
+            new SlotContent(session, history, known) { IsCut = true, IsKept = isKept }, BackendScene.Soon);
+
+        Assert.Equal(expected, result.Status.ToString());
+        if (result.Status == SaveStatus.Saved)
+        {
+            var saved = scene.Store.FindSnapshot(session, "f")!;
+            // With more than was stored, or less, it covers no history.
+            Assert.Equal((held, held == known ? history : MessageHash.Start), (saved.Tokens, saved.History));
+        }
+    }
+
+    [Fact]
+    public async Task Snapshot_tells_for_which_setup_it_was_written_and_how_fast_the_model_was()
+    {
+        await using var scene = new SnapshotState();
+        await using var server = Slots(scene, 100, """{"n_saved":100,"n_written":10}""", 10);
+        var session = scene.Session("one");
+        await scene.Keeper.SaveAsync(new Upstream(server.Address, "a", null), Passport with { Setup = "s" }, 0,
+            new SlotContent(session, default, 100) { TokenSeconds = 0.25 }, BackendScene.Soon);
+
+        Assert.Equal(("one", 100), scene.Store.LatestSnapshot("a", "s"));
+        Assert.Equal(("one", 100), scene.Store.LatestSnapshot("a", null));
+        Assert.Null(scene.Store.LatestSnapshot("a", "other"));
+        Assert.Equal((0.25, (double?)null), (scene.Store.TokenSecondsOf("f"), scene.Store.TokenSecondsOf("g")));
+        // The same passport under another setup: a program that was only moved, say.
+        scene.Store.UseSnapshot(scene.Files[0], "other");
+        Assert.Equal(("one", 100), scene.Store.LatestSnapshot("a", "other"));
     }
 
     [Fact]

@@ -5,27 +5,31 @@ using HotModel.Sessions;
 using HotModel.Snapshots;
 using HotModel.Tests.Api;
 using HotModel.Tests.Llama;
+using HotModel.Tests.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace HotModel.Tests.Snapshots;
 
-/// <summary>Against a server of one slot that holds 600 tokens and writes a file of six bytes.</summary>
+/// <summary>Against a server of one slot, whose files are of six bytes.</summary>
 public sealed class WarmReturnTests : IAsyncDisposable
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     private readonly SnapshotState state = new();
     private readonly TaskCompletionSource saving = new();
-    private readonly WarmReturn warm;
+    private readonly ReturnGain gain = new();
     private readonly ModelConfig model;
+    private WarmReturn warm;
     private WebApplication? server;
     private bool holdsSaves;
+    private int held = 600;
+    private int inFile;
 
     public WarmReturnTests()
     {
-        warm = new WarmReturn(state.Keeper, state.Store, TimeProvider.System, NullLogger<WarmReturn>.Instance);
+        warm = New();
         var path = Path.Combine(state.State.Path, "model.gguf");
         File.WriteAllText(path, "no real one");
         model = LlamaServer.Model("m", path);
@@ -46,10 +50,9 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Stop_in_the_middle_of_saving_saves_what_is_left()
     {
-        state.Session("talk");
+        await SayAsync("talk");
         var upstream = await LoadAsync();
-        using (var slot = await warm.TakeAsync(upstream, "talk", goesOn: true, default))
-            slot!.Answered(new AnswerTimings(0, 600, 1, 1));
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
         holdsSaves = true;
         using var stop = new CancellationTokenSource();
         var leaving = warm.LeavingAsync(stop.Token);
@@ -61,6 +64,104 @@ public sealed class WarmReturnTests : IAsyncDisposable
         Assert.Null(await warm.LeavingAsync(default));
     }
 
+    [Fact]
+    public async Task Slot_whose_answer_was_cut_is_saved_with_what_it_holds()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        using (await warm.TakeAsync(upstream, "talk", goesOn: true, default))
+            held = 700;
+        Assert.Equal(700, (await warm.LeavingAsync(default))!.Tokens);
+        // It ends in an answer that is not stored.
+        Assert.False(IsCurrent());
+    }
+
+    [Fact]
+    public async Task Conversation_that_went_on_elsewhere_is_not_said_to_be_saved_whole()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        await SayAsync("talk");
+        Assert.Equal(600, (await warm.LeavingAsync(default))!.Tokens);
+        Assert.False(IsCurrent());
+    }
+
+    [Fact]
+    public async Task Conversation_that_was_evaluated_ahead_in_part_is_not_said_to_be_saved_whole()
+    {
+        await SayAsync("talk");
+        var history = state.Store.Find("talk")!.LastHash;
+        var upstream = await LoadAsync();
+        foreach (var (tokens, covered) in new[] { (600, MessageHash.Start), (900, history) })
+        {
+            held = tokens;
+            using (var slot = await warm.TakeAheadAsync(upstream, "talk", default))
+                slot!.EvaluatedAhead(new AnswerTimings(0, tokens, 0, 1), covered);
+            Assert.Equal(tokens, (await warm.LeavingAsync(default))!.Tokens);
+            Assert.Equal(covered == history, IsCurrent());
+            await warm.LoadedAsync(model, upstream, default);
+        }
+    }
+
+    [Fact]
+    public async Task What_a_return_saves_is_told_by_the_restore_and_counted_by_the_answer_also_after_a_restart()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, PromptSeconds: 60));
+        await warm.LeavingAsync(default);
+        warm = New();
+
+        var restored = (await warm.LoadedAsync(model, upstream, default))!;
+        Assert.InRange(restored.SavedSeconds!.Value, 30, 60);
+        Assert.Equal(0, gain.Totals.ReusedTokens);
+
+        await AnswerAsync(upstream, new AnswerTimings(CachedTokens: 600, 20, 1, 0.01));
+        Assert.Equal(600, gain.Totals.ReusedTokens);
+        Assert.InRange(gain.Totals.SavedSeconds, 30, 60);
+        var summary = state.Store.Read("talk", includeReplaced: false)!.Summary;
+        Assert.Equal(600, summary.ReusedTokens);
+        Assert.InRange(summary.SavedSeconds, 30, 60);
+        // Once.
+        await AnswerAsync(upstream, new AnswerTimings(CachedTokens: 620, 20, 1, 0.01));
+        Assert.Equal(600, gain.Totals.ReusedTokens);
+    }
+
+    [Fact]
+    public async Task What_was_evaluated_ahead_behind_a_file_is_counted_apart()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, PromptSeconds: 60));
+        await warm.LeavingAsync(default);
+        await warm.LoadedAsync(model, upstream, default);
+
+        using (var slot = await warm.TakeAheadAsync(upstream, "talk", default))
+            slot!.EvaluatedAhead(new AnswerTimings(CachedTokens: 600, 100, 0, 10), state.Store.Find("talk")!.LastHash);
+        await AnswerAsync(upstream, new AnswerTimings(CachedTokens: 650, 50, 1, 0.01));
+        Assert.Equal((600, 50), (gain.Totals.ReusedTokens, gain.Totals.AheadTokens));
+        Assert.InRange(gain.Totals.AheadSeconds, 4.9, 5.1);
+    }
+
+    [Fact]
+    public async Task Restore_of_what_is_no_beginning_any_more_says_nothing_of_the_model()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        for (var i = 0; i < 3; i++)
+        {
+            using (await warm.TakeAsync(upstream, "talk", goesOn: true, default))
+                held += 100;
+            Assert.NotNull(await warm.LeavingAsync(default));
+            Assert.NotNull(await warm.LoadedAsync(model, upstream, default));
+            await AnswerAsync(upstream, new AnswerTimings(CachedTokens: 0, held, 1, 1));
+        }
+        Assert.True(warm.IsRestorable);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (server is not null)
@@ -68,15 +169,35 @@ public sealed class WarmReturnTests : IAsyncDisposable
         await state.DisposeAsync();
     }
 
+    private WarmReturn New() => new(
+        state.Keeper, state.Store, gain, _ => null, TimeProvider.System, NullLogger<WarmReturn>.Instance);
+
+    private bool IsCurrent() => Assert.Single(state.Store.List(1, 0).Sessions[0].Snapshots).IsCurrent;
+
+    /// <summary>A turn that is stored.</summary>
+    private async Task SayAsync(string session)
+    {
+        using var turn = await new Conversations(state.Store, state.State.Time).BeginAsync(
+            session, [StateFolder.User("question")], Soon, default);
+        Assert.Equal(AppendStatus.Stored, turn!.Complete(StateFolder.Assistant("answer").Json, "m").Status);
+    }
+
+    private async Task AnswerAsync(Upstream upstream, AnswerTimings timings)
+    {
+        using var slot = await warm.TakeAsync(upstream, "talk", goesOn: true, default);
+        held = timings.HeldTokens;
+        slot!.Answered(timings);
+    }
+
     private async Task<Upstream> LoadAsync()
     {
-        server = await ChatHost.ServeAsync(AnswerAsync);
+        server = await ChatHost.ServeAsync(ReplyAsync);
         var upstream = new Upstream(ChatHost.AddressOf(server), "m", null) { Arguments = ["llama-server"] };
         Assert.Null(await warm.LoadedAsync(model, upstream, default));
         return upstream;
     }
 
-    private async Task AnswerAsync(HttpContext context)
+    private async Task ReplyAsync(HttpContext context)
     {
         JsonNode answer = context.Request.Path.Value switch
         {
@@ -90,8 +211,10 @@ public sealed class WarmReturnTests : IAsyncDisposable
             {
                 ["id"] = 0,
                 ["is_processing"] = false,
-                ["n_prompt_tokens"] = 600,
+                ["n_prompt_tokens"] = held,
             }),
+            _ when context.Request.Query["action"] == "restore" =>
+                new JsonObject { ["n_restored"] = inFile, ["n_read"] = 6 },
             _ => await SaveAsync(context),
         };
         await context.Response.WriteAsync(answer.ToJsonString());
@@ -104,6 +227,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
         if (holdsSaves)
             await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted);
         await File.WriteAllTextAsync(Path.Combine(state.Folder, file), "tokens");
-        return new JsonObject { ["n_saved"] = 600, ["n_written"] = 6 };
+        inFile = held;
+        return new JsonObject { ["n_saved"] = held, ["n_written"] = 6 };
     }
 }

@@ -184,6 +184,27 @@ public class SwitchLoopTests
     }
 
     [Fact]
+    public void Stop_saves_for_a_minute_at_most()
+    {
+        var s = new SwitchSimulation(Config, "a",
+            warmth: SwitchWarmth.None with { Leaving = Hang });
+        s.Finish();
+        s.Do(s.Lanes.Stop);
+        s.Advance(TimeSpan.FromSeconds(59));
+        Assert.False(s.Backend.IsBusy);
+        s.Advance(TimeSpan.FromSeconds(1));
+        s.Finish();
+        Assert.True(s.Backend.Stopped);
+
+        static async Task<SavedSlots?> Hang(CancellationToken cancel)
+        {
+            var ended = new TaskCompletionSource<SavedSlots?>();
+            await using var registration = cancel.UnsafeRegister(_ => ended.TrySetCanceled(cancel), null);
+            return await ended.Task;
+        }
+    }
+
+    [Fact]
     public void Lost_model_is_loaded_again_while_requests_wait()
     {
         var s = Ready();

@@ -1,19 +1,24 @@
 namespace HotModel.FunctionalTests;
 
 /// <summary>
-/// A model that attends to the last tokens only in most of its layers: its cache, and so its snapshots, do not hold the
-/// others. Where an earlier part of a prompt has changed, llama-server goes on from one of its checkpoints, which are in
-/// the snapshot too, or evaluates all anew.
+/// Models whose cache, and so whose snapshots, cannot go back to every earlier token: those that attend to the last tokens
+/// only in most of their layers, and those whose layers have a state instead, all or some of them. Where an earlier part of a
+/// prompt has changed, llama-server goes on from one of its checkpoints, which are in the snapshot too, or evaluates all anew.
 /// </summary>
-public sealed class SlidingWindowTests
+public sealed class CheckpointTests
 {
+    private const string NoCheckpoints = "extra_args = [\"--ctx-checkpoints\", \"0\"]";
+
     // More than snapshots.min_tokens, and than the window and a batch.
     private static readonly string LongText = string.Concat(Enumerable.Repeat("some words of a long history ", 40));
 
-    [Fact]
-    public async Task Conversation_that_goes_on_is_not_evaluated_again()
+    [Theory]
+    [InlineData("window")]
+    [InlineData("recurrent")]
+    [InlineData("hybrid")]
+    public async Task Conversation_that_goes_on_is_not_evaluated_again(string model)
     {
-        var (without, with) = await CompareAsync("", null, null);
+        var (without, with) = await CompareAsync(model, "", null, null);
         Assert.Equal(without.Answers, with.Answers);
         Assert.All(with.Cached, cached => Assert.True(cached > 500, $"{cached} tokens were reused"));
         Assert.True(with.IsKept);
@@ -22,7 +27,7 @@ public sealed class SlidingWindowTests
     [Fact]
     public async Task Conversation_whose_beginning_has_changed_is_answered_rightly()
     {
-        var (without, with) = await CompareAsync("", "be brief", "be brief");
+        var (without, with) = await CompareAsync("window", "", "be brief", "be brief");
         Assert.Equal(without.Answers, with.Answers);
         Assert.True(with.Cached[1] > 500, $"{with.Cached[1]} tokens were reused");
         Assert.True(with.IsKept);
@@ -31,43 +36,47 @@ public sealed class SlidingWindowTests
     [Fact]
     public async Task Restore_that_reuses_nothing_once_is_not_the_last()
     {
-        var (without, with) = await CompareAsync("extra_args = [\"--ctx-checkpoints\", \"0\"]", "be brief", "be brief");
+        var (without, with) = await CompareAsync("window", NoCheckpoints, "be brief", "be brief");
         Assert.Equal(without.Answers, with.Answers);
         Assert.Equal(0, with.Cached[0]);
         Assert.True(with.Cached[1] > 500, $"{with.Cached[1]} tokens were reused");
         Assert.True(with.IsKept);
     }
 
-    [Fact]
-    public async Task Second_restore_in_a_row_that_reuses_nothing_is_the_last()
+    [Theory]
+    [InlineData("window")]
+    [InlineData("recurrent")]
+    [InlineData("hybrid")]
+    public async Task Second_restore_in_a_row_that_reuses_nothing_is_the_last(string model)
     {
-        var (without, with) = await CompareAsync("extra_args = [\"--ctx-checkpoints\", \"0\"]", "be brief", "be terse");
+        var (without, with) = await CompareAsync(model, NoCheckpoints, "be brief", "be terse");
         Assert.Equal(without.Answers, with.Answers);
         Assert.Equal([0, 0], with.Cached);
         Assert.False(with.IsKept);
         Assert.Equal(0, with.Files);
     }
 
-    private static async Task<(Talk Without, Talk With)> CompareAsync(string lines, params string?[] systems) =>
-        (await TalkAsync("enabled = false", lines, systems), await TalkAsync("", lines, systems));
+    private static async Task<(Talk Without, Talk With)> CompareAsync(
+        string model, string lines, params string?[] systems) =>
+        (await TalkAsync("enabled = false", model, lines, systems), await TalkAsync("", model, lines, systems));
 
     /// <summary>A first question, and two more after coming back, with system messages of these texts.</summary>
-    private static async Task<Talk> TalkAsync(string snapshots, string lines, string?[] systems)
+    private static async Task<Talk> TalkAsync(string snapshots, string model, string lines, string?[] systems)
     {
         var setup = new Setup
         {
-            ActiveModel = "window",
+            ActiveModel = model,
             Router = "parallel = 1",
             Snapshots = snapshots + "\nprefill_ahead_seconds = 0",
         };
-        await using var hotmodel = await HotModelProcess.StartAsync(setup.Tiny("window", lines: lines).Tiny("b"));
+        await using var hotmodel = await HotModelProcess.StartAsync(setup.Tiny(model, lines: lines).Tiny("b"));
         await hotmodel.Api.ChatAsync(LongText, session: "talk", maxTokens: 16);
         List<string> answers = [];
         List<int> cached = [];
         foreach (var system in systems)
         {
             await hotmodel.Api.SwitchAsync("b");
-            await hotmodel.Api.SwitchAsync("window");
+            await hotmodel.Api.SwitchAsync(model);
             var messages = new[] { Chats.Message("user", "and then?") };
             if (system is not null)
                 messages = [Chats.Message("system", system), .. messages];
@@ -76,7 +85,9 @@ public sealed class SlidingWindowTests
             answers.Add(reply.Content!);
             cached.Add((int)reply.Json["timings"]!["cache_n"]!);
         }
+        var isRestorable = (bool?)(await hotmodel.StateAsync())["snapshots"]!["restorable"];
         var isKept = (await hotmodel.Api.SwitchAsync("b")).Json["saved"] is not null;
+        Assert.Equal(snapshots.Length == 0 ? isKept : null, isRestorable);
         var folder = Path.Combine(setup.DatabaseFolder, "snapshots");
         return new Talk(answers, cached, isKept, Directory.Exists(folder) ? Directory.GetFiles(folder).Length : 0);
     }
