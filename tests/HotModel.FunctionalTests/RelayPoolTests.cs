@@ -59,7 +59,8 @@ public sealed class RelayPoolTests
         AssertBadGateway(await onPooled, "pooled");
         AssertBadGateway(await onNew, "new");
         Assert.Equal((1, 1), ((await upstream.CountAsync("pooled")).Requests, (await upstream.CountAsync("new")).Requests));
-        Assert.Equal(1, await upstream.AcceptedAsync() - accepted);
+        // One for the request, and where both ask at once whether the server is there, one for each question.
+        Assert.InRange(await upstream.AcceptedAsync() - accepted, 1, 3);
     }
 
     [Theory]
