@@ -86,7 +86,7 @@ internal sealed class PresetPrompt
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Nested deeper than a conversation may, or with a name that is no text: none of ours begins so.
+            // With a name that is no text: none of ours begins so.
             return null;
         }
     }

@@ -38,18 +38,26 @@ public class PresetPromptTests
         Assert.Equal(expected, Edit("Merge", "P", "None", body));
 
     [Fact]
-    public void Model_of_a_deep_body_is_found()
+    public void Model_of_a_body_as_deep_as_it_may_be_is_found()
     {
-        string deep = string.Concat(Enumerable.Repeat("[", 5000)) + string.Concat(Enumerable.Repeat("]", 5000));
+        string deep = new string('[', 255) + new string(']', 255);
         Assert.Equal($$"""{"a":{{deep}},"model":"m"}""", Edit("Merge", "", "None", $$"""{"a":{{deep}},"model":1}"""));
+        Assert.Null(JsonObjectBody.Read(Encoding.Latin1.GetBytes($$"""{"a":[{{deep}}],"model":1}"""), []));
     }
 
-    [Fact]
-    public void Model_of_a_body_as_deep_as_it_is_long_is_found()
-    {
-        string deep = new string('[', 300_000) + new string(']', 300_000);
-        Assert.Equal($$"""{"a":{{deep}},"model":"m"}""", Edit("Merge", "", "None", $$"""{"a":{{deep}},"model":1}"""));
-    }
+    [Theory]
+    [InlineData("[[]]", false)]
+    [InlineData("[[[]]]", true)]
+    [InlineData("[{\"a\":[", true)]
+    [InlineData("[[],[],[{}]]", true)]
+    [InlineData("[[],[],{}]", false)]
+    [InlineData("[\"[[[\",\"\\\"[[[\",\"\\\\\",{}]", false)]
+    [InlineData("[\"\\\\\",[[", true)]
+    [InlineData("\"[[[", false)]
+    [InlineData("]]]]{{{", false)]
+    [InlineData("", false)]
+    public void Depth_is_counted_be_it_json_or_not(string text, bool isDeeper) =>
+        Assert.Equal(isDeeper, JsonText.IsDeeperThan(2, Encoding.Latin1.GetBytes(text)));
 
     /// <summary>llama-server obeys the last of them, so none may stay.</summary>
     [Theory]
@@ -107,15 +115,12 @@ public class PresetPromptTests
     public void Messages_begin_as_a_conversation_does(string mode, string preset, string body, string expected) =>
         Assert.Equal(expected, Edit(mode, preset, "Messages", body));
 
-    [Theory]
-    [InlineData(200, true)]
-    [InlineData(1000, false)]
-    public void Messages_nested_deeper_than_a_conversation_may_go_on_as_they_are(int depth, bool isMerged)
+    [Fact]
+    public void Messages_as_deep_as_a_conversation_may_have_are_merged()
     {
-        string message = $$"""{"role":"user","content":{{new string('[', depth)}}{{new string(']', depth)}}}""";
+        string message = $$"""{"role":"user","content":{{new string('[', 200)}}{{new string(']', 200)}}}""";
         Assert.Equal(
-            isMerged ? $$"""{"model":"m","messages":[{"role":"system","content":"P"},{{message}}]}"""
-                : $$"""{"model":"m","messages":[{{message}}]}""",
+            $$"""{"model":"m","messages":[{"role":"system","content":"P"},{{message}}]}""",
             Edit("Merge", "P", "Messages", $$"""{"model":1,"messages":[{{message}}]}"""));
     }
 }
