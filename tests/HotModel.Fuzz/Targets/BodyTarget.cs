@@ -3,12 +3,13 @@ using System.Text.Json;
 using HotModel.Api;
 using HotModel.Configuration;
 using HotModel.Proxy;
+using HotModel.Sessions;
 
 namespace HotModel.Fuzz.Targets;
 
 /// <summary>
 /// A body on a relayed route. Claims: it is left alone only where .NET's JsonDocument finds no object in it either, or a
-/// name that is no text; and what goes to llama-server differs in the model and in what becomes of the instructions, and
+/// name that is no text, or too many levels; and what goes to llama-server differs in the model and in what becomes of the instructions, and
 /// in nothing else.
 /// </summary>
 internal static class BodyTarget
@@ -29,7 +30,8 @@ internal static class BodyTarget
             bool isObject = document is { RootElement.ValueKind: JsonValueKind.Object };
             if (body is null)
             {
-                Require.That(!isObject || JsonReference.HasOddName(document!.RootElement));
+                Require.That(!isObject || JsonReference.HasOddName(document!.RootElement)
+                    || JsonText.IsDeeperThan(MessageJson.DepthLimit, input));
                 continue;
             }
             Require.That(isObject);
