@@ -82,6 +82,23 @@ public sealed class FitTests
     }
 
     [Fact]
+    public async Task Cache_type_with_which_llama_server_does_not_load_the_model_is_refused_before_anything_is_unloaded()
+    {
+        await using var hotmodel = await HotModelProcess.StartAsync(new Setup().Tiny("a").Tiny("b", "narrow"));
+        var child = hotmodel.ModelChild.Pid;
+
+        var reply = await hotmodel.Api.SwitchAsync("b");
+
+        Assert.Equal((409, "does_not_fit"), (reply.Status, (string?)reply.Json["error"]!["code"]));
+        Assert.Contains("multiple of 32", reply.Text, StringComparison.Ordinal);
+        Assert.Equal(child, hotmodel.ModelChild.Pid);
+        // That it is true, llama-server shows.
+        var forced = await hotmodel.Api.SwitchAsync("b", force: true);
+        Assert.Equal((502, "a"), (forced.Status, (string?)forced.Json["rolled_back_to"]));
+        Assert.Contains("does not divide", forced.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task File_that_cannot_be_read_is_not_refused()
     {
         // The fake server's models are no GGUFs.

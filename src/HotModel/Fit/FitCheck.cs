@@ -19,7 +19,7 @@ internal sealed record LoadedNow(string? Model, bool IsMoving, string? Goal, IRe
     public bool OthersMove { get; init; }
     /// <summary>The model that makes room once another one has come beside it; null: none has to.</summary>
     public string? Leaves { get; init; }
-    /// <summary>The model that leaves for a request where nothing fits beside; null: the same one as for a switch.</summary>
+    /// <summary>The model that leaves where nothing fits beside, for a request or because none is active; null: that one.</summary>
     public (string Model, IReadOnlyList<int> Pids)? Yields { get; init; }
 }
 
@@ -71,13 +71,14 @@ internal sealed class FitCheck(
         if (IsLoaded(model, loaded))
             return new FitVerdict(true, null, [], fact.Settings.ContextTokens, null, []);
         var policy = live.Current.Server.SwitchPolicy;
-        if (policy == SwitchPolicy.ZeroOverlap || loaded.IsMoving || loaded.Model is null)
+        if (policy == SwitchPolicy.ZeroOverlap || loaded.IsMoving || loaded is { Model: null, Others.Count: 0 })
             return Judge(model, fact, loaded, isBeside: false);
         var beside = Judge(model, fact, loaded, isBeside: true);
         if (policy == SwitchPolicy.MakeBeforeBreak || beside.IsProven)
             return beside;
         // Another lane may be the one that makes room: what its model holds is what comes back.
-        var leaving = isRequest && loaded.Yields is var (name, pids) ? loaded with { Model = name, Pids = pids } : loaded;
+        var leaving = (isRequest || loaded.Model is null) && loaded.Yields is var (name, pids)
+            ? loaded with { Model = name, Pids = pids } : loaded;
         return Judge(model, fact, leaving, isBeside: false);
     }
 
@@ -99,6 +100,7 @@ internal sealed class FitCheck(
             GpuProcessBytes = ledger.ProcessBytes(fact.Build, visible.Devices),
             Freed = isBeside ? FreedMemory.Nothing(reading) : Freed(loaded, reading),
             FreeCpuBytes = senses.Memory() is { Count: > 0 } states ? states.Min(state => state.Available) : null,
+            HasLoaded = seconds(model).Load is not null,
             Doubt = Doubt(live.Model(model), fact.Settings, loaded, reading) ?? visible.Doubt,
         }) with
         { IsBeside = isBeside };
@@ -112,7 +114,7 @@ internal sealed class FitCheck(
         var isLoaded = IsLoaded(model, loaded);
         var isActive = isLoaded && loaded.Model == model;
         var verdict = Judge(model);
-        var leaves = isLoaded ? null : verdict.IsBeside ? loaded.Leaves : loaded.Model;
+        var leaves = isLoaded ? null : verdict.IsBeside ? loaded.Leaves : loaded.Model ?? loaded.Yields?.Model;
         TimeSpan? nothing = loaded.IsMoving ? null : TimeSpan.Zero;
         var unload = leaves is null ? nothing : seconds(leaves).Unload;
         var load = isLoaded ? TimeSpan.Zero : seconds(model).Load;
@@ -124,7 +126,7 @@ internal sealed class FitCheck(
             Fits = verdict.Fits,
             Reason = verdict.Reason,
             AlreadyLoaded = isLoaded,
-            Beside = verdict.IsBeside ? [.. loaded.Others.Prepend(loaded.Model!)] : [],
+            Beside = verdict.IsBeside ? [.. loaded.Others.Prepend(loaded.Model).OfType<string>()] : [],
             Unloads = leaves is null || leaves == model ? [] : [leaves],
             CtxSize = verdict.ContextTokens,
             LargestCtxSize = verdict.LargestContext,

@@ -29,6 +29,9 @@ internal sealed record FitQuestion
 
     /// <summary>Why the numbers may be wrong; null where they are right.</summary>
     public string? Doubt { get; init; }
+
+    /// <summary>A model of that name was loaded before.</summary>
+    public bool HasLoaded { get; init; }
 }
 
 /// <summary>Whether a model fits, from numbers alone.</summary>
@@ -51,6 +54,10 @@ internal static class FitJudge
         {
             IsDoubtful = IsDoubtful(question, onGpu),
         };
+        // A newer llama-server may have other rules: what it loaded once is not refused.
+        if (question is { HasLoaded: false, Doubt: null } && fact.Shape is { } shape
+            && CacheTypes.Fault(shape, fact.Settings) is { } fault)
+            return verdict with { Fits = false, Reason = $"The model \"{question.Model}\" cannot be loaded: {fault}." };
         if (devices.Count == 0)
             return verdict with { Reason = "It is not known how much memory is free." };
         if (devices.Find(device => device.NeededBytes is null) is not null)

@@ -12,7 +12,8 @@ internal readonly record struct DeviceMemory(long WeightBytes, long CacheBytes, 
 /// <summary>The memory that a llama-server with this model and these settings takes, before it has ever run.</summary>
 /// <remarks>
 /// Not in it: adapters, draft models, and what llama-server keeps in the CPU's memory beside the model: its prompt cache
-/// (--cache-ram) and checkpoints. What is unset and --fit would lessen counts in full.
+/// (--cache-ram), checkpoints, and some 55 bytes that it notes of each cell of the cache, which itself has tens of thousands
+/// for that cell in models of any use. What is unset and --fit would lessen counts in full.
 /// </remarks>
 internal sealed record MemoryEstimate(DeviceMemory Cpu, IReadOnlyList<DeviceMemory> Gpus)
 {

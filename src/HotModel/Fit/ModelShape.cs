@@ -20,6 +20,12 @@ internal sealed record ModelShape
     /// <summary>Heads of the query, at most.</summary>
     public required long Heads { get; init; }
 
+    /// <summary>Values of one head's key, the same in all layers that keep any; null: they differ, or there are none.</summary>
+    public long? HeadKeys { get; init; }
+
+    /// <summary>The same of its value.</summary>
+    public long? HeadValues { get; init; }
+
     /// <summary>Values of a token's query, at most.</summary>
     public required long QueryWidth { get; init; }
 

@@ -61,6 +61,8 @@ internal sealed class ShapeReader
                 Vocabulary = Tensor("token_embd.weight") is { Dimensions: [_, var rows, ..] } ? rows : 0,
                 WindowTokens = window,
                 Heads = Most("attention.head_count"),
+                HeadKeys = Common(i => kept[i].Keys > 0 ? HeadKeys(i, slides[i]) : null),
+                HeadValues = Common(i => kept[i].Values > 0 ? HeadValues(i, slides[i]) : null),
                 QueryWidth = query,
                 InnerWidth = InnerWidth(),
                 IsEncoder = IsEncoder,
@@ -90,6 +92,9 @@ internal sealed class ShapeReader
             return new LayerShape(keys, values, slides, HasState(layer) ? ConvolutionState() + RecurrentState() : 0);
         }
     }
+
+    private long? Common(Func<int, long?> size) =>
+        Enumerable.Range(0, layers).Select(size).OfType<long>().Distinct().ToList() is [var one] ? one : null;
 
     private long HeadKeys(int layer, bool slides) => Head("attention.key_length", layer, slides);
 

@@ -11,6 +11,7 @@ internal static class TinyModels
     /// "a", "b", "c": thousands of tokens a second. "slow": some hundreds. "caller": calls tools. "coder", "slow-coder": infill.
     /// "decider": System One. "window": attends to the last 128 tokens in three of four layers.
     /// "recurrent", "hybrid": all or half of their layers have a state instead of a cache.
+    /// "narrow": with heads too small for a q8_0 cache.
     /// "embedder", "ranker": for --embeddings and --reranking. "hearing", "adapter": for --mmproj and --lora.
     /// </summary>
     public static string File(string name) => Path.Combine(Folder.Value, name + ".gguf");
@@ -41,6 +42,7 @@ internal static class TinyModels
         Write(folder, new TinyModel { Name = "window", Seed = 12, Layers = 4, Window = 128 });
         Write(folder, "recurrent", new TinyRecurrent { Name = "recurrent", Seed = 13 }.Write);
         Write(folder, "hybrid", new TinyRecurrent { Name = "hybrid", Seed = 14, IsHybrid = true }.Write);
+        Write(folder, new TinyModel { Name = "narrow", Seed = 15, Heads = 4 });
         Write(folder, "embedder", new TinyEncoder { Name = "embedder", Seed = 7 }.Write);
         Write(folder, "ranker", new TinyEncoder { Name = "ranker", Seed = 8, Ranks = true }.Write);
         Write(folder, "hearing", new TinyHearing { Seed = 9 }.Write);
