@@ -86,8 +86,8 @@ internal sealed class HotModelHost : IAsyncDisposable
                 Measure = ledger.Note,
             },
             PlaceOf,
-            FirstModel(config, store),
-            model => store.LastActiveModel = model,
+            new LaneMemory(
+                FirstModel(config, store), store.ReadTimes(), model => store.LastActiveModel = model, store.KeepTimes),
             time,
             logs.CreateLogger<SwitchLoop>());
         fit = new FitCheck(live, facts, ledger, store,

@@ -19,6 +19,11 @@ internal sealed record ModelHistory
     public TimeSpan FailedAt { get; init; }
     public string? FailureReason { get; init; }
 
+    /// <summary>All that the next start is to know.</summary>
+    public ModelTimes Times => new(Load, Unload, Answer);
+
+    public static ModelHistory Of(ModelTimes times) => new() { Load = times.Load, Unload = times.Unload, Answer = times.Answer };
+
     /// <summary>A request for the model has come.</summary>
     /// <remarks>
     /// The mean of the logarithms: one walk to the coffee machine between two hundred short thoughts must not count for

@@ -17,13 +17,13 @@ internal sealed partial class RequestScheduler
     }
 
     /// <summary>What was to come beside the loaded model comes in its place, if it is waited for still.</summary>
-    private static ScheduleStep Replace(ScheduleState s, TimeSpan now)
+    private ScheduleStep Replace(ScheduleState s, TimeSpan now)
     {
         var wanted = s.Gate == GateState.Open && s.Waiting.Values.Any(r => r.Model == s.Beside) ? s.Beside : null;
         // Nobody had to leave for it so far: when the loaded model may is to be decided first.
         var hadRoom = s.HasRoom;
         s = s with { Beside = null, HasRoom = false };
-        return wanted is null || hadRoom ? s : StartSwitch(s, wanted, now);
+        return wanted is null || hadRoom || rules.IsPinned(s.Loaded) ? s : StartSwitch(s, wanted, now);
     }
 
     private Leaving? NextLeaving(ScheduleState s)

@@ -13,12 +13,17 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         {
             ScheduleEventKind.RequestArrived => Arrive(s, e, now),
             ScheduleEventKind.RequestLeft => s with { Waiting = s.Waiting.Remove(e.Id) },
+            ScheduleEventKind.LineMoved => s with
+            {
+                Waiting = s.Waiting.RemoveRange(s.Waiting.Where(w => IsOfLine(w.Value, e.Model)).Select(w => w.Key)),
+            },
             ScheduleEventKind.AnswerEnded => End(s, e, now),
             ScheduleEventKind.SwitchBegun => Close(s, e.Model, now) with { Asked = true },
             ScheduleEventKind.ModelOpened => Open(s, e, now),
+            ScheduleEventKind.ModelKept => s with { OpenedAt = now, Used = true, IdleSince = now, NormalIdleSince = now },
             ScheduleEventKind.LoadFailed => Fail(s, e, now),
             ScheduleEventKind.LeavingModelLost => s with { Gate = GateState.Switching, GateSince = now, Loaded = null },
-            ScheduleEventKind.RoomChanged => s with { HasRoom = e.HasRoom },
+            ScheduleEventKind.RoomChanged => s with { HasRoom = e.HasRoom, OthersYield = e.OthersYield },
             ScheduleEventKind.BesideEnded => s with { Beside = null },
             ScheduleEventKind.BesideRefused => Replace(s, now),
             ScheduleEventKind.ModelGone => s with
@@ -28,6 +33,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
                 Loaded = null,
                 Target = e.Model,
                 Asked = false,
+                Beside = null,
             },
             ScheduleEventKind.ModelForgotten => RefuseAll(s with
             {
@@ -40,7 +46,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         };
         step = step.Then(n => Expire(n, now)).Then(n => Decide(n, now));
         if (e.Kind == ScheduleEventKind.RequestArrived)
-            step = step.Then(n => Seat(n, e.Id)).Then(n => Decide(n, now));
+            step = step.Then(n => Seat(n, e)).Then(n => Decide(n, now));
         return step.Then(n => Wake(n, now));
     }
 
@@ -51,13 +57,14 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         if (e.Intent == RequestIntent.Normal && (e.Model ?? OpenModel(s)) is { } used)
             s = s.With(used, s.Of(used).WithArrival(now));
         var next = OpenModel(s) ?? s.Target;
-        if (!rules.Waits && s.Gate != GateState.Open && (s.Gate != GateState.Empty || s.Target is not null))
+        if (!rules.Waits && e.Since is null && s.Gate != GateState.Open
+            && (s.Gate != GateState.Empty || s.Target is not null))
             return Refuse(s, e.Id, RefusalKind.Switching);
         if (e.Model is not null && e.Model != (next ?? s.Active) && !MaySwitch(e.Intent))
             return Refuse(s, e.Id, (next ?? s.Active) is null ? RefusalKind.NoActiveModel : RefusalKind.OtherModel);
         if (e.Model is { } model && model != next)
         {
-            if (rules.IsPinned(next) && !s.HasRoom)
+            if (IsKept(s, next) && model != s.Beside)
                 return Refuse(s, e.Id, RefusalKind.Pinned);
             if (RetryAfter(s, model, now) > TimeSpan.Zero)
                 return RefuseFailed(s, e.Id, model, now);
@@ -121,9 +128,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             NormalIdleSince = kept ? s.NormalIdleSince : now,
         };
         // Before anything else is decided: they are served together, even where the next ones are overdue.
-        var step = Admit(s);
-        if (rules.IsPinned(model) && !s.HasRoom)
-            step = step.Then(n => RefuseAll(n, r => r.Model is not null, RefusalKind.Pinned));
+        var step = Admit(s).Then(RefuseWhereKept);
         return e.Next is { } next ? step.Then(n => Close(n, next, now) with { Asked = true }) : step;
     }
 
@@ -151,7 +156,7 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
     private ScheduleStep Decide(ScheduleState s, TimeSpan now) => s.Gate switch
     {
         GateState.Empty => Fill(s, now),
-        GateState.Open => Leave(s, now).Then(n => n.Gate == GateState.Open ? Admit(n) : n),
+        GateState.Open => RefuseWhereKept(s).Then(n => Leave(n, now)).Then(n => n.Gate == GateState.Open ? Admit(n) : n),
         // Whoever the drain was for may have gone; others decide anew.
         GateState.Draining => s.Asked || IsWanted(s, s.Target) ? s
             : new ScheduleStep(s with { Gate = GateState.Open, GateSince = now, Target = null }, [])
@@ -206,8 +211,19 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
             Loaded = drains ? s.Loaded : null,
             Target = target,
             Asked = false,
+            // Whoever that was for waits for what comes in this place, or is decided about when it has.
+            Beside = null,
         };
     }
+
+    /// <summary>The model leaves for no request, and for none there is or will be a place beside it.</summary>
+    private bool IsKept(ScheduleState s, string? model) => rules.IsPinned(model) && s is { HasRoom: false, OthersYield: false };
+
+    /// <summary>A reload may have pinned the model, or the place beside it may be gone, since they came.</summary>
+    private ScheduleStep RefuseWhereKept(ScheduleState s) => IsKept(s, s.Loaded)
+        ? RefuseAll(s, r => r.Model is { } other && other != s.Loaded && other != s.Beside, RefusalKind.Pinned) : s;
+
+    private static bool IsOfLine(WaitingRequest request, string? model) => model is null || request.Model == model;
 
     private bool MaySwitch(RequestIntent intent) => rules.SwitchesOnRequest && intent != RequestIntent.Look;
 
@@ -238,11 +254,12 @@ internal sealed partial class RequestScheduler(ScheduleRules rules)
         RefuseAll(s, r => r.GivesUp <= now, RefusalKind.QueueTimedOut);
 
     /// <summary>Whether a request that was not let in at once may wait.</summary>
-    private ScheduleStep Seat(ScheduleState s, long id)
+    private ScheduleStep Seat(ScheduleState s, ScheduleEvent e)
     {
-        if (!s.Waiting.TryGetValue(id, out var request))
+        var id = e.Id;
+        if (!s.Waiting.TryGetValue(id, out var request) || e.Since is not null)
             return s;
-        if (s.Waiting.Count > rules.QueueLimit)
+        if (s.Waiting.Count + e.WaitElsewhere > rules.QueueLimit)
             return Refuse(s, id, RefusalKind.QueueFull);
         if (request.Model is { } model && s.Waiting.Count(w => w.Value.Model == model) > rules.QueueLimitPerModel)
             return Refuse(s, id, RefusalKind.ModelQueueFull);

@@ -14,6 +14,8 @@ internal enum ScheduleEventKind
     RequestArrived,
     /// <summary>The client of a request that waits has gone.</summary>
     RequestLeft,
+    /// <summary>Those who wait for the model wait elsewhere from now on; without a model: all do.</summary>
+    LineMoved,
     /// <summary>A request that was let in has ended, in whatever way.</summary>
     AnswerEnded,
     /// <summary>A switch that the scheduler did not start has begun: the gate is closed.</summary>
@@ -22,11 +24,13 @@ internal enum ScheduleEventKind
     ModelOpened,
     /// <summary>The model that is being left has died: there is no way back to it.</summary>
     LeavingModelLost,
+    /// <summary>The loaded model was chosen anew, maybe when it was about to leave: its turn begins again.</summary>
+    ModelKept,
     /// <summary>A load failed; another model may be on its way instead.</summary>
     LoadFailed,
     /// <summary>No model is loaded; the model may be on its way back without anybody having asked.</summary>
     ModelGone,
-    /// <summary>There is place for one more model beside the loaded one, or there is none any more.</summary>
+    /// <summary>Whether there is place for one more model beside the loaded one, or another one that leaves for it.</summary>
     RoomChanged,
     /// <summary>The model that was to come beside the loaded one did, or cannot: those who wait for it are elsewhere.</summary>
     BesideEnded,
@@ -46,7 +50,7 @@ internal readonly record struct ScheduleEvent(ScheduleEventKind Kind)
     public long Id { get; init; }
     /// <summary>
     /// RequestArrived: the model that it names; null: the active one. AnswerEnded: the one that answered. SwitchBegun: the
-    /// target. ModelOpened, LoadFailed, ModelForgotten: the one. ModelGone: the one that is being brought back.
+    /// target. ModelOpened, LoadFailed, ModelForgotten, LineMoved: the one. ModelGone: the one that is being brought back.
     /// </summary>
     public string? Model { get; init; }
     /// <summary>RequestArrived, AnswerEnded.</summary>
@@ -70,8 +74,12 @@ internal readonly record struct ScheduleEvent(ScheduleEventKind Kind)
     public string? Reason { get; init; }
     /// <summary>LoadFailed: the model that is loaded instead; null: none.</summary>
     public string? Instead { get; init; }
-    /// <summary>RequestArrived: when it came, if it has waited elsewhere since.</summary>
+    /// <summary>RequestArrived: when it came, if it has waited elsewhere since. It is not asked again whether it may.</summary>
     public TimeSpan? Since { get; init; }
-    /// <summary>RoomChanged: there is.</summary>
+    /// <summary>RequestArrived: how many wait elsewhere. They count for the bound of all.</summary>
+    public int WaitElsewhere { get; init; }
+    /// <summary>RoomChanged: there is place.</summary>
     public bool HasRoom { get; init; }
+    /// <summary>RoomChanged: another model can make some.</summary>
+    public bool OthersYield { get; init; }
 }

@@ -40,6 +40,8 @@ internal sealed record ScheduleState
     public string? Beside { get; init; }
     /// <summary>One more model has place, so that none has to leave for it.</summary>
     public bool HasRoom { get; init; }
+    /// <summary>Another model that is not pinned is loaded beside this one, or comes.</summary>
+    public bool OthersYield { get; init; }
     /// <summary>When the gate came into its state.</summary>
     public TimeSpan GateSince { get; init; }
     /// <summary>When the loaded model was loaded.</summary>

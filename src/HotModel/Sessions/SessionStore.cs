@@ -68,6 +68,8 @@ internal sealed partial class SessionStore : IDisposable
         deleteByKey = Statement("DELETE FROM sessions WHERE key = $1", 1);
         snapshots = new SnapshotStatements(Statement);
         footprints = new FootprintStatements(Statement);
+        keepTimes = Statement("INSERT OR REPLACE INTO model_times VALUES ($1, $2, $3, $4, $5, $6, $7)", 7);
+        readTimes = Statement("SELECT * FROM model_times", 0);
         PrepareAdmin(out listSessions, out readSummary, out readModels, out readFirstUser, out readMessages);
         lastActiveModel = getSetting.Scalar("last_active_model") as string;
     }

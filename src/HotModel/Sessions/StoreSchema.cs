@@ -86,6 +86,18 @@ internal static class StoreSchema
         ALTER TABLE sessions ADD COLUMN reused_tokens INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE sessions ADD COLUMN saved_seconds REAL NOT NULL DEFAULT 0;
         """,
+        // In seconds.
+        """
+        CREATE TABLE model_times (
+            model TEXT NOT NULL PRIMARY KEY,
+            load REAL,
+            load_deviation REAL,
+            unload REAL,
+            unload_deviation REAL,
+            answer REAL,
+            answer_deviation REAL
+        ) WITHOUT ROWID;
+        """,
     ];
 
     /// <summary>Brings the file to the newest version, one transaction a step.</summary>

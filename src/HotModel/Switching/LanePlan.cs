@@ -7,9 +7,9 @@ namespace HotModel.Switching;
 /// <param name="IsLeaving">No new request is for it: it ends when its answers have.</param>
 /// <param name="IsPinned">Its model leaves for no request.</param>
 /// <param name="HoldsLine">Requests wait there for models that are in no lane.</param>
-/// <param name="LastUsed">When its last answer ended; now while one runs.</param>
+/// <param name="IdleSince">When its last answer ended; null while one runs.</param>
 internal readonly record struct LaneView(
-    string? Model, bool IsReady, bool IsActive, bool IsLeaving, bool IsPinned, bool HoldsLine, TimeSpan LastUsed);
+    string? Model, bool IsReady, bool IsActive, bool IsLeaving, bool IsPinned, bool HoldsLine, TimeSpan? IdleSince);
 
 /// <summary>Decides which lane is whose. Pure.</summary>
 internal static class LanePlan
@@ -40,8 +40,19 @@ internal static class LanePlan
     public static int Next(IReadOnlyList<LaneView> lanes)
     {
         var active = Find(lanes, lane => lane.IsActive);
-        return lanes[active].IsReady && Oldest(lanes, lane => lane is { IsReady: true, IsLeaving: false }) is { } oldest
-            ? oldest : active;
+        // The active one's may be on its way back. Where it was unloaded, the others hold the memory.
+        return lanes[active] is { IsReady: false, Model: not null } ? active
+            : Oldest(lanes, lane => lane is { IsReady: true, IsLeaving: false }) ?? active;
+    }
+
+    /// <summary>Where those who wait in a lane for models that are in none had better wait; null: where they are.</summary>
+    public static int? Better(IReadOnlyList<LaneView> lanes, int line)
+    {
+        var next = Next(lanes);
+        var (now, other) = (lanes[line], lanes[next]);
+        if (next == line || !other.IsReady || other.IsPinned)
+            return null;
+        return now.IsPinned || (now.IdleSince is null && other.IdleSince is not null) ? next : null;
     }
 
     /// <summary>The lane that holds the model ready, even if it is leaving; -1: none does.</summary>
@@ -51,26 +62,22 @@ internal static class LanePlan
     /// <summary>The lane that has to go now; null: there are no more models than there may be.</summary>
     /// <param name="lanes">All.</param>
     /// <param name="modelsMax">How many may stay loaded.</param>
-    /// <param name="preferred">The one that was to make room; null: the one that was used least recently.</param>
-    public static int? Leaver(IReadOnlyList<LaneView> lanes, int modelsMax, int? preferred)
-    {
-        if (lanes.Count(lane => lane is { IsReady: true, IsLeaving: false }) <= modelsMax)
-            return null;
-        return preferred is { } one && lanes[one] is { IsActive: false, IsLeaving: false }
-            ? one : Oldest(lanes, lane => lane is { IsReady: true, IsLeaving: false, IsActive: false });
-    }
+    public static int? Leaver(IReadOnlyList<LaneView> lanes, int modelsMax) =>
+        lanes.Count(lane => lane is { IsReady: true, IsLeaving: false }) <= modelsMax
+            ? null : Oldest(lanes, lane => lane is { IsReady: true, IsLeaving: false, IsActive: false });
 
-    /// <summary>A pinned one only where there is no other.</summary>
+    /// <summary>The least recently used; a pinned one only where there is no other.</summary>
     private static int? Oldest(IReadOnlyList<LaneView> lanes, Func<LaneView, bool> which)
     {
         int? oldest = null;
         for (var i = 0; i < lanes.Count; i++)
         {
-            if (which(lanes[i]) && (oldest is not { } best
-                || (lanes[i].IsPinned, lanes[i].LastUsed).CompareTo((lanes[best].IsPinned, lanes[best].LastUsed)) < 0))
+            if (which(lanes[i]) && (oldest is not { } best || Rank(lanes[i]).CompareTo(Rank(lanes[best])) < 0))
                 oldest = i;
         }
         return oldest;
+
+        static (bool, TimeSpan) Rank(LaneView lane) => (lane.IsPinned, lane.IdleSince ?? TimeSpan.MaxValue);
     }
 
     private static int Find(IReadOnlyList<LaneView> lanes, Func<LaneView, bool> which)

@@ -13,9 +13,18 @@ namespace HotModel.Switching;
 internal sealed record LaneSeat(
     int Number, Func<Action<ModelLost>, IBackend> Backend, SwitchWarmth Warmth, TargetReadAhead? ReadAhead);
 
+/// <summary>What the lanes know from earlier starts, and what the next one is to know.</summary>
+/// <param name="ActiveModel">The model to load first; null: none.</param>
+/// <param name="Times">Measured, by model.</param>
+/// <param name="KeepActive">Called whenever another model has become the active one.</param>
+/// <param name="KeepTimes">Called when a model has come or gone.</param>
+internal sealed record LaneMemory(
+    string? ActiveModel, IReadOnlyDictionary<string, ModelTimes> Times, Action<string> KeepActive,
+    Action<string, ModelTimes> KeepTimes);
+
 /// <summary>What all lanes have in common: one thread handles what reaches them, one input after another.</summary>
 /// <remarks>Only that thread is in here, where nothing else is said.</remarks>
-internal sealed class LaneShare(TimeProvider time)
+internal sealed class LaneShare(LaneMemory memory, TimeProvider time)
 {
     // Unbounded: every input is owed to a connection, a lease, a ticket or an operation, and each of those is bounded.
     private readonly Channel<(SwitchLoop? Lane, LoopInput Input)> inputs =
@@ -23,7 +32,8 @@ internal sealed class LaneShare(TimeProvider time)
             new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = false });
     private readonly List<Action> answers = [];
     private readonly long origin = time.GetTimestamp();
-    private volatile ImmutableDictionary<string, ModelHistory> models = ImmutableDictionary<string, ModelHistory>.Empty;
+    private volatile ImmutableDictionary<string, ModelHistory> models =
+        memory.Times.ToImmutableDictionary(entry => entry.Key, entry => ModelHistory.Of(entry.Value));
     private long requests;
     private long tickets;
 
@@ -45,6 +55,13 @@ internal sealed class LaneShare(TimeProvider time)
     {
         get => models;
         set => models = value;
+    }
+
+    /// <summary>Something new was measured of the model.</summary>
+    public void Keep(string model)
+    {
+        if (models.TryGetValue(model, out var known))
+            memory.KeepTimes(model, known.Times);
     }
 
     public ChannelReader<(SwitchLoop? Lane, LoopInput Input)> Inputs => inputs.Reader;

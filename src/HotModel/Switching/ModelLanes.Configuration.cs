@@ -33,7 +33,30 @@ internal sealed partial class ModelLanes
                 lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.ModelForgotten) { Model = model });
             lane.Loop.TakeRules();
         }
+        share.Models = share.Models.RemoveRange(difference.Removed);
+        ForgetSwitches();
         share.Answer(done.SetResult);
+    }
+
+    /// <summary>Nothing leaves for a model that is not configured any more.</summary>
+    private void ForgetSwitches()
+    {
+        foreach (var ask in asked.FindAll(ask => !live.Has(ask.Ticket.Model)))
+        {
+            asked.Remove(ask);
+            Answer(ask, SwitchOutcome.Withdrawn, live.Names.Unknown(ask.Ticket.Model));
+        }
+        if (current is not { } switching || live.Has(switching.Model))
+            return;
+        if (switching is { Lane: null, What.Ask: { } waiting })
+        {
+            End(switching);
+            Answer(waiting, SwitchOutcome.Withdrawn, live.Names.Unknown(switching.Model));
+        }
+        else if (switching.Lane is { } lane && !lane.Loop.IsAskedFor)
+        {
+            Leave(lane, null);
+        }
     }
 
     /// <summary>By the states alone, so that what had to wait is done when it can be.</summary>
@@ -44,7 +67,7 @@ internal sealed partial class ModelLanes
         var any = false;
         foreach (var lane in lanes.ToArray())
         {
-            if (lane.IsLeaving || lane.IsEnding || !lane.Loop.IsOutdated)
+            if (lane.IsLeaving || !lane.Loop.IsOutdated)
                 continue;
             // Of those beside the active one, whoever asks for it next has it loaded.
             if (lane == active)

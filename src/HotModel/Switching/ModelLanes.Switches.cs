@@ -1,4 +1,3 @@
-using HotModel.Configuration;
 using HotModel.Scheduling;
 
 namespace HotModel.Switching;
@@ -6,7 +5,7 @@ namespace HotModel.Switching;
 /// <summary>A switch that may go beside what is loaded.</summary>
 /// <param name="Model">The target.</param>
 /// <param name="Ask">Whose wish it is; null: it is for requests that wait in <paramref name="From"/>.</param>
-/// <param name="From">The lane that makes room; null: the one that was used least recently.</param>
+/// <param name="From">The lane that makes room where nothing fits beside it; null: the active one.</param>
 internal sealed record LaneSwitch(string Model, SwitchAsk? Ask, SwitchLoop? From);
 
 /// <content>Switches: one after another; those that somebody asked for come first.</content>
@@ -24,13 +23,7 @@ internal sealed partial class ModelLanes
     }
 
     private readonly List<SwitchAsk> asked = [];
-    private readonly List<ITimer> cuts = [];
     private Current? current;
-    /// <summary>Since what is loaded changed last, a model had no place although there is a free seat.</summary>
-    private bool isCrowded;
-    private string loadedThen = "";
-
-    private int ModelsMax => seats.Count - 1;
 
     private void Ask(SwitchAsk ask)
     {
@@ -57,51 +50,55 @@ internal sealed partial class ModelLanes
     {
         if (seats.Count == 1 || isClosing)
             return;
-        EndLanes();
-        NoteRoom();
-        if (current is { Lane: not null })
-            FollowLoad(current);
-        // What somebody asks for comes before what waits for a place on its own account.
-        if (current is { Lane: null, IsAsking: false, What.Ask: null } yields && asked.Count > 0)
-            End(yields);
-        while (current is null && NextSwitch() is { } next)
+        do
         {
-            current = new Current(next);
-            Start(current);
+            EndLanes();
+            Trim(null);
+            NoteRoom();
+            MoveLines();
+            FollowPlaces();
+            if (current is { Lane: not null })
+                FollowLoad(current);
+            // What somebody asks for comes before what waits for a place on its own account.
+            if (current is { Lane: null, IsAsking: false, What.Ask: null } yields && asked.Count > 0)
+                End(yields);
+            while (current is null && NextSwitch() is { } next)
+                Start(current = new Current(next));
+            if (current is { Lane: null, IsAsking: false })
+                SeekPlace(current);
+            Trim(null);
+            EndLanes();
+            NoteRoom();
         }
-        if (current is { Lane: null, IsAsking: false })
-            SeekPlace(current);
-        Trim(null, null);
-        EndLanes();
-        NoteRoom();
+        while (current is null && NextSwitch() is not null);
     }
 
     private LaneSwitch? NextSwitch()
     {
-        var isBusy = lanes.Exists(lane => lane.Loop.State is not { Current: null, Queued.IsEmpty: true });
         if (asked is [var first, ..])
         {
-            if (isBusy && !MayJoin(first.Ticket.Model))
-                return null;
-            asked.RemoveAt(0);
-            return new LaneSwitch(first.Ticket.Model, first, null);
+            return active.IsBusy && !MayJoin(first.Ticket.Model) ? null : new LaneSwitch(first.Ticket.Model, first, null);
         }
-        if (isBusy)
+        if (lanes.Exists(lane => lane.IsBusy))
             return null;
-        var waiting = lanes.Select(lane => lane.Loop).Where(loop => loop.Schedule.Beside is not null).ToList();
-        return waiting.Count == 0 ? null : new LaneSwitch(waiting[0].Schedule.Beside!, null, waiting[0]);
+        var from = lanes.Select(lane => lane.Loop).Where(loop => loop.Schedule.Beside is not null)
+            .MinBy(loop => loop.Schedule.Waiting.Keys.FirstOrDefault(long.MaxValue));
+        return from is null ? null : new LaneSwitch(from.Schedule.Beside!, null, from);
     }
 
     /// <summary>A switch in the active lane's own place goes on, and its machine knows what to do with one more.</summary>
     private bool MayJoin(string model) => active.Loop.State is { Current: { } own } state
-        && (active.Model == model
-            || (own.IsScheduled && state.Phase == SwitchPhase.Draining && LanePlan.Holding(Views(), model) < 0));
+        && (active.Model == model || (own.IsScheduled && state.Phase == SwitchPhase.Draining));
+
+    /// <summary>The active lane has no model that answers, and a switch is its own: nothing leaves for it.</summary>
+    private bool ActiveTakes() => !active.IsReady && lanes[LanePlan.Next(Views())] == active;
 
     private void Start(Current switching)
     {
-        var views = Views();
         var ask = switching.What.Ask;
-        var holding = LanePlan.Holding(views, switching.Model);
+        if (ask is not null)
+            asked.Remove(ask);
+        var holding = LanePlan.Holding(Views(), switching.Model);
         if (holding >= 0)
         {
             var lane = lanes[holding];
@@ -110,10 +107,10 @@ internal sealed partial class ModelLanes
                 lane.Loop.Handle(new LoopInput.Asked(ask));
             lane.Loop.Beside = null;
         }
-        else if (!active.IsReady && ask is not null)
+        else if (ask is not null && ActiveTakes() && (active.IsBusy || !lanes.Exists(lane => lane.IsBusy)))
         {
+            End(switching);
             active.Loop.Handle(new LoopInput.Asked(ask));
-            current = null;
         }
         else if (ask is not null)
         {
@@ -121,18 +118,21 @@ internal sealed partial class ModelLanes
         }
     }
 
-    /// <summary>A lane that leaves must have gone, then memory decides.</summary>
+    /// <summary>A lane that leaves must have gone, and a switch in a lane's own place must be over; then memory decides.</summary>
     private void SeekPlace(Current switching)
     {
-        if (switching.What.From is { } from && from.Schedule.Beside != switching.Model)
-        {
+        var (_, ask, from) = switching.What;
+        if (from is not null && from.Schedule.Beside != switching.Model)
             End(switching);
+        else if (IsThereMeanwhile(switching) || lanes.Exists(lane => lane.IsLeaving || lane.IsBusy))
             return;
+        else if (FreeSeat() is null || (ask is not null && ActiveTakes()))
+            GoInPlace(switching);
+        else
+        {
+            switching.IsAsking = true;
+            _ = AskForPlaceAsync(switching.What);
         }
-        if (IsThereMeanwhile(switching) || FreeSeat() is null || lanes.Exists(lane => lane.IsLeaving))
-            return;
-        switching.IsAsking = true;
-        _ = AskForPlaceAsync(switching.What);
     }
 
     /// <summary>
@@ -190,21 +190,37 @@ internal sealed partial class ModelLanes
             return;
         }
         isCrowded = true;
+        if (placed.Place.WhyNot is not { } reason)
+        {
+            GoInPlace(switching);
+            return;
+        }
         End(switching);
-        if (placed.Place.WhyNot is { } reason && ask is not null)
+        if (ask is not null)
             Answer(ask, SwitchOutcome.NoPlace, reason);
-        else if (placed.Place.WhyNot is { } refusal)
-            from!.Hear(new ScheduleEvent(ScheduleEventKind.LoadFailed) { Model = model, Reason = refusal });
-        else if (ask is not null)
-            active.Loop.Handle(new LoopInput.Asked(ask));
         else
-            from!.Hear(new ScheduleEvent(ScheduleEventKind.BesideRefused) { Model = model });
+            from!.Hear(new ScheduleEvent(ScheduleEventKind.LoadFailed) { Model = model, Reason = reason });
+    }
+
+    /// <summary>It comes when the model has left whose place it takes.</summary>
+    private void GoInPlace(Current switching)
+    {
+        End(switching);
+        if (switching.What.Ask is not { } ask)
+        {
+            switching.What.From!.Hear(new ScheduleEvent(ScheduleEventKind.BesideRefused) { Model = switching.Model });
+            return;
+        }
+        // Where the active model was unloaded, another one is in its way.
+        if (active.Model is null)
+            active = lanes[LanePlan.Next(Views())];
+        active.Loop.Handle(new LoopInput.Asked(ask));
     }
 
     private void Load(Current switching)
     {
         var (model, ask, from) = switching.What;
-        var waiting = lanes.SelectMany(lane => lane.Loop.Release(wanted => wanted == model)).ToList();
+        var waiting = lanes.SelectMany(lane => lane.Loop.Release(model)).ToList();
         if (ask is null && waiting.Count == 0)
         {
             // Whoever it was for has gone.
@@ -230,57 +246,46 @@ internal sealed partial class ModelLanes
             Activate(switching, lane);
             lane.Loop.Beside = null;
         }
-        else if (lane.Loop.State is { Current: null, Queued.IsEmpty: true })
+        // It did not load, or a reload took the model away: the active one goes on, and has not noticed.
+        else if (!lane.IsBusy || lane.IsLeaving)
         {
-            // It did not load: the active model goes on, and has not noticed.
             lane.Loop.Beside = null;
             switching.What.From?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
             End(switching);
-            Leave(lane, null);
+            if (!lane.IsLeaving)
+                Leave(lane, null);
+        }
+    }
+
+    /// <summary>A model that came in the place of another one is the active one from then on, as one that came beside it.</summary>
+    private void FollowPlaces()
+    {
+        foreach (var lane in lanes.ToArray())
+        {
+            var arrived = lane.Comes;
+            lane.Comes = lane != active && lane != current?.Lane && lane.Loop.State.Current is { IsScheduled: true } ticket
+                ? ticket.Model : null;
+            if (arrived is null || lane == active || !lane.IsReady || lane.IsLeaving || lane.Model != arrived)
+                continue;
+            active = lane;
+            Feed.Publish(new PhaseNews(NewPicture().Status()));
         }
     }
 
     private void Activate(Current switching, Lane lane)
     {
+        var isKept = lane.IsLeaving || switching.What.Ask is not null;
         lane.Loop.Beside = lane == active ? null : active.Model;
-        lane.IsLeaving = false;
+        lane.Stay();
         active = lane;
-        var from = switching.What.From;
+        if (isKept)
+            lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.ModelKept));
         foreach (var other in lanes.Where(one => one != lane).ToArray())
             Move(other, lane, switching.Model);
-        from?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+        switching.What.From?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
         End(switching);
-        Trim(from, switching.What.Ask);
+        Trim(switching.What.Ask);
         Feed.Publish(new PhaseNews(NewPicture().Status()));
-    }
-
-    private void Trim(SwitchLoop? preferred, SwitchAsk? cause)
-    {
-        var first = lanes.FindIndex(lane => lane.Loop == preferred);
-        while (LanePlan.Leaver(Views(), ModelsMax, first >= 0 ? first : null) is { } leaver)
-            Leave(lanes[leaver], cause);
-    }
-
-    private static void Move(Lane from, Lane to, string model)
-    {
-        foreach (var (waiter, arrived) in from.Loop.Release(wanted => wanted == model))
-            to.Loop.Adopt(waiter, arrived);
-    }
-
-    private void Leave(Lane lane, SwitchAsk? cause)
-    {
-        lane.IsLeaving = true;
-        Rehouse(lane);
-        lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
-        if (cause is { Ticket.Force: true })
-            Timer(cause.DrainTimeout, new LoopInput.CutAsked(lane.Loop));
-    }
-
-    /// <summary>Who waits in a lane that leaves waits elsewhere.</summary>
-    private void Rehouse(Lane lane)
-    {
-        foreach (var (waiter, arrived) in lane.Loop.Release(_ => true))
-            LaneOf(waiter).Loop.Adopt(waiter, arrived);
     }
 
     private void End(Current switching)
@@ -290,84 +295,24 @@ internal sealed partial class ModelLanes
             current = null;
     }
 
-    /// <summary>The answers of a model that leaves have not ended in time.</summary>
+    /// <summary>Running answers that are in the way of a switch have not ended in time.</summary>
     private void EndWait(SwitchAsk ask)
     {
         if (current is not { Lane: null } switching || switching.What.Ask != ask)
             return;
         if (ask.Ticket.Force)
         {
-            foreach (var lane in lanes.FindAll(one => one.IsLeaving))
-                Cut(lane);
+            foreach (var lane in lanes.ToArray())
+            {
+                if (lane.IsLeaving)
+                    lane.Cut();
+                else if (lane.Loop.State.Phase == SwitchPhase.Draining)
+                    lane.Loop.CutAnswers();
+            }
             return;
         }
         End(switching);
         Answer(ask, SwitchOutcome.DrainTimedOut);
-    }
-
-    private static void Cut(Lane lane)
-    {
-        lane.Loop.StopTimeout = TimeSpan.Zero;
-        lane.Loop.Handle(new LoopInput.StopAsked());
-    }
-
-    /// <summary>What leaves goes step by step: its answers end, it is unloaded, its backend stops, its seat is free.</summary>
-    private void EndLanes()
-    {
-        foreach (var lane in lanes.ToArray())
-        {
-            // Its model was unloaded because nobody used it, or was lost: only the active one is brought back.
-            if (lane != active && lane != current?.Lane && !lane.IsLeaving && !lane.IsReady
-                && lane.Loop.State is { Current: null, Queued.IsEmpty: true })
-                Leave(lane, null);
-            // A failed switch has brought back what had come elsewhere meanwhile.
-            if (lane is { IsReady: true, IsLeaving: false } && lane != active && lane != current?.Lane
-                && lanes.Exists(other => other != lane && other is { IsReady: true, IsLeaving: false }
-                    && other.Model == lane.Model))
-                Leave(lane, null);
-            var state = lane.Loop.State;
-            if (!lane.IsLeaving || lane.IsEnding)
-                continue;
-            switch (state.Phase)
-            {
-                case SwitchPhase.Ready when state.InFlight == 0:
-                    lane.Loop.Unload();
-                    break;
-                case SwitchPhase.Idle or SwitchPhase.BackingOff:
-                    lane.Loop.NoteUnload();
-                    lane.Loop.Handle(new LoopInput.StopAsked());
-                    break;
-                // A model that was lost comes back by itself; this one need not.
-                case SwitchPhase.Loading when state.Goal is not null:
-                    lane.Loop.Handle(new LoopInput.StopAsked());
-                    break;
-                case SwitchPhase.Stopped:
-                    lane.IsEnding = true;
-                    _ = EndAsync(lane.Loop);
-                    break;
-                case SwitchPhase.Ready or SwitchPhase.Loading or SwitchPhase.Draining or SwitchPhase.Unloading
-                    or SwitchPhase.Settling or SwitchPhase.Stopping:
-                    break;
-            }
-        }
-    }
-
-    private async Task EndAsync(SwitchLoop loop)
-    {
-        await loop.EndAsync();
-        share.Post(loop, new LoopInput.LaneEnded());
-    }
-
-    /// <summary>Tells the schedulers whether one more model has place.</summary>
-    private void NoteRoom()
-    {
-        var loaded = string.Join('\n', lanes.Where(lane => lane.IsReady).Select(lane => lane.Model));
-        if (loaded != loadedThen)
-            (loadedThen, isCrowded) = (loaded, false);
-        var hasRoom = !isCrowded && FreeSeat() is not null
-            && lanes.Count(lane => !lane.IsLeaving && lane.Model is not null) < ModelsMax;
-        foreach (var lane in lanes.Where(lane => !lane.IsLeaving && lane.Loop.Schedule.HasRoom != hasRoom).ToArray())
-            lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.RoomChanged) { HasRoom = hasRoom });
     }
 
     private ITimer Timer(TimeSpan due, LoopInput input) =>

@@ -16,26 +16,11 @@ internal readonly record struct LanePlace(bool IsBeside, string? WhyNot);
 /// <remarks>Only the thread of <see cref="RunAsync"/> touches the lanes, where nothing else is said.</remarks>
 internal sealed partial class ModelLanes
 {
-    private sealed class Lane(SwitchLoop loop)
-    {
-        public SwitchLoop Loop { get; } = loop;
-        public bool IsLeaving
-        {
-            get => Loop.IsLeaving;
-            set => Loop.IsLeaving = value;
-        }
-
-        public bool IsEnding { get; set; }
-        public TaskCompletionSource Gone { get; } = new();
-        public string? Model => Loop.State is var now && now.Goal is { } goal ? goal : now.Instance != 0 ? now.Active : null;
-        public bool IsReady => Loop.State.Phase == SwitchPhase.Ready;
-    }
-
     private readonly LaneShare share;
     private readonly LiveConfig live;
     private readonly IReadOnlyList<LaneSeat> seats;
     private readonly SwitchGpu gpu;
-    private readonly Action<string> rememberActive;
+    private readonly LaneMemory memory;
     private readonly Func<string, LanePlace> place;
     private readonly ILogger logger;
     private readonly List<Lane> lanes = [];
@@ -48,14 +33,13 @@ internal sealed partial class ModelLanes
     /// <param name="seats">One for each model that may be loaded at once.</param>
     /// <param name="gpu">Reads and settles device memory.</param>
     /// <param name="place">Looks whether a model fits beside what is loaded; on any thread, may take a moment.</param>
-    /// <param name="activeModel">The model to load first; null: none.</param>
-    /// <param name="rememberActive">Called whenever another model has become the active one.</param>
+    /// <param name="memory">What is known from before.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">One line per phase.</param>
     public ModelLanes(LiveConfig live, IReadOnlyList<LaneSeat> seats, SwitchGpu gpu, Func<string, LanePlace> place,
-        string? activeModel, Action<string> rememberActive, TimeProvider time, ILogger logger)
+        LaneMemory memory, TimeProvider time, ILogger logger)
     {
-        share = new LaneShare(time)
+        share = new LaneShare(memory, time)
         {
             Gone = (loop, model) =>
                 lanes.Find(lane => lane.Loop != loop && lane.IsLeaving && lane.Loop.State.Active == model)?.Gone.Task
@@ -65,10 +49,10 @@ internal sealed partial class ModelLanes
         this.seats = seats;
         this.gpu = gpu;
         this.place = place;
-        this.rememberActive = rememberActive;
+        this.memory = memory;
         this.logger = logger;
-        remembered = activeModel;
-        active = Begin(seats[0], activeModel);
+        remembered = memory.ActiveModel;
+        active = Begin(seats[0], remembered);
         picture = NewPicture();
     }
 
@@ -159,7 +143,7 @@ internal sealed partial class ModelLanes
         }
         finally
         {
-            await Task.WhenAll(lanes.Where(lane => !lane.IsEnding).Select(lane => lane.Loop.EndAsync()));
+            await Task.WhenAll(lanes.Select(lane => lane.Ending ?? lane.Loop.EndAsync()));
             share.Close();
             AnswerTheRest();
         }
@@ -175,7 +159,7 @@ internal sealed partial class ModelLanes
     }
 
     /// <summary>Something that the pool's threads do will be an input.</summary>
-    internal bool IsOwedAnInput => current is { Lane: null, IsAsking: true } || lanes.Exists(lane => lane.IsEnding);
+    internal bool IsOwedAnInput => current is { Lane: null, IsAsking: true } || lanes.Exists(lane => lane.Ending is not null);
 
     internal IReadOnlyList<SwitchLoop> Loops => [.. lanes.Select(lane => lane.Loop)];
 
@@ -191,7 +175,7 @@ internal sealed partial class ModelLanes
         while (RenewLanes())
             Review();
         if (active.Loop.State.Active is { } now && now != remembered)
-            rememberActive(remembered = now);
+            memory.KeepActive(remembered = now);
         picture = NewPicture();
         share.GiveAnswers();
     }
@@ -201,7 +185,7 @@ internal sealed partial class ModelLanes
         if (input is LoopInput.LaneEnded)
         {
             lanes.Remove(lane);
-            lane.Gone.SetResult();
+            lane.End();
         }
         else
             lane.Loop.Handle(input);
@@ -219,7 +203,8 @@ internal sealed partial class ModelLanes
                 late.Refuse(RefusalKind.Removed, live.Names.Unknown(model), null);
                 break;
             case LoopInput.Arrived arrived:
-                LaneOf(arrived.Waiter).Loop.Handle(arrived);
+                var own = LaneOf(arrived.Waiter).Loop;
+                own.Arrive(arrived.Waiter, lanes.Sum(lane => lane.Loop == own ? 0 : lane.Loop.Schedule.Waiting.Count));
                 break;
             case LoopInput.Left left:
                 left.Waiter.Lane?.Handle(left);
@@ -235,7 +220,7 @@ internal sealed partial class ModelLanes
                 break;
             case LoopInput.CutAsked cut:
                 if (lanes.Find(lane => lane.Loop == cut.Lane) is { IsLeaving: true } tooLate)
-                    Cut(tooLate);
+                    tooLate.Cut();
                 break;
             case LoopInput.Reconfigured reconfigured:
                 Reconfigure(reconfigured);
@@ -285,7 +270,7 @@ internal sealed partial class ModelLanes
             lane.Model, lane.IsReady, lane == active, lane.IsLeaving,
             lane.Model is { } model && live.Model(model).Pin,
             schedule.Waiting.Values.Any(r => r.Model is { } wanted && wanted != lane.Model),
-            schedule.InFlight > 0 ? share.Now : schedule.IdleSince);
+            schedule.InFlight > 0 ? null : schedule.IdleSince);
     })];
 
     private LanesPicture NewPicture()
@@ -325,6 +310,8 @@ internal sealed partial class ModelLanes
                 asked.Ask.Complete(active.Loop.Report(asked.Ask, SwitchOutcome.Stopping));
             if (late.Input is LoopInput.Reconfigured reconfigured)
                 reconfigured.Done.SetResult();
+            if (late.Input is LoopInput.Passed passed)
+                passed.Done.SetResult();
         }
         share.GiveAnswers();
     }

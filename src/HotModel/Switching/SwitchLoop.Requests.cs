@@ -20,18 +20,19 @@ internal sealed partial class SwitchLoop
     public WaitStatus WaitStatusOf(RequestWaiter waiter) =>
         WaitStatus.Of(waiter.Ask.Model, RequestScheduler.PositionOf(schedule, waiter.Id), status, Feed.Progress);
 
-    /// <summary>Takes those away who wait for a model for which another lane is the right one, or for any.</summary>
-    public IReadOnlyList<(RequestWaiter Waiter, TimeSpan Arrived)> Release(Func<string?, bool> which)
+    /// <summary>Takes those away for whom another lane is the right one.</summary>
+    /// <param name="model">That they wait for; null: all.</param>
+    public IReadOnlyList<(RequestWaiter Waiter, TimeSpan Arrived)> Release(string? model)
     {
         List<(RequestWaiter, TimeSpan)> released = [];
         foreach (var (id, waiting) in schedule.Waiting)
         {
-            if (!which(waiting.Model) || !waiters.Remove(id, out var waiter))
-                continue;
-            released.Add((waiter, waiting.Arrived));
+            if ((model is null || waiting.Model == model) && waiters.Remove(id, out var waiter))
+                released.Add((waiter, waiting.Arrived));
         }
-        foreach (var (waiter, _) in released)
-            Tell(new ScheduleEvent(ScheduleEventKind.RequestLeft) { Id = waiter.Id });
+        // All at once: between one and the next the scheduler must decide nothing about those who have gone from here.
+        if (released.Count > 0)
+            Tell(new ScheduleEvent(ScheduleEventKind.LineMoved) { Model = model });
         Settle();
         return released;
     }
@@ -39,11 +40,11 @@ internal sealed partial class SwitchLoop
     /// <summary>Takes one in that has waited elsewhere.</summary>
     public void Adopt(RequestWaiter waiter, TimeSpan arrived)
     {
-        Enter(waiter, arrived);
+        Enter(waiter, arrived, 0);
         Settle();
     }
 
-    private void Enter(RequestWaiter waiter, TimeSpan arrived)
+    private void Enter(RequestWaiter waiter, TimeSpan? since, int elsewhere)
     {
         waiter.Lane = this;
         waiters.Add(waiter.Id, waiter);
@@ -53,7 +54,8 @@ internal sealed partial class SwitchLoop
             Model = waiter.Ask.Model,
             Intent = waiter.Ask.Intent,
             Patience = waiter.Ask.Patience - waiter.Ask.Spent,
-            Since = arrived,
+            Since = since,
+            WaitElsewhere = elsewhere,
         });
     }
 
@@ -73,6 +75,7 @@ internal sealed partial class SwitchLoop
             return;
         var known = share.Models.GetValueOrDefault(left, ModelHistory.Empty);
         share.Models = share.Models.SetItem(left, known with { Unload = ModelHistory.Measured(known.Unload, took) });
+        share.Keep(left);
     }
 
     /// <summary>What the lanes above decided: the scheduler hears it as any other event.</summary>
@@ -97,10 +100,13 @@ internal sealed partial class SwitchLoop
             entry => entry.Key, entry => new ModelRules(entry.Value.IdleUnload, entry.Value.Pin)),
     };
 
-    private void Arrive(RequestWaiter waiter)
+    /// <param name="waiter">A request that has just come.</param>
+    /// <param name="elsewhere">How many wait in other lanes.</param>
+    public void Arrive(RequestWaiter waiter, int elsewhere)
     {
         waiter.Id = share.NextRequest();
-        Enter(waiter, Now);
+        Enter(waiter, null, elsewhere);
+        Settle();
         if (waiters.ContainsKey(waiter.Id))
             waiter.OnQueued?.Invoke(waiter);
     }
@@ -192,6 +198,10 @@ internal sealed partial class SwitchLoop
                 UnloadTook = costs.Unload,
                 LoadTook = costs.Load,
             });
+            if (costs.Left is { } left)
+                share.Keep(left);
+            if (costs.Load is not null)
+                share.Keep(state.Active!);
             if (next is not null)
                 Apply(new SwitchEvent(SwitchEventKind.NextSwitch));
         }

@@ -99,6 +99,9 @@ internal sealed partial class SwitchLoop
         set => isLeaving = value;
     }
 
+    /// <summary>Somebody waits for the report of a switch here.</summary>
+    public bool IsAskedFor => state.Current is { IsScheduled: false } || state.Queued.Any(ticket => !ticket.IsScheduled);
+
     /// <summary>How long the end of this lane waits for running answers.</summary>
     public TimeSpan? StopTimeout { private get; set; }
 
@@ -109,6 +112,13 @@ internal sealed partial class SwitchLoop
         wake?.Dispose();
         await operations.DisposeAsync();
         AnswerTheRest();
+    }
+
+    public void CutAnswers()
+    {
+        // Asynchronously: what hangs on the token closes sockets, and the loop waits for nobody.
+        _ = abort.CancelAsync();
+        abort = new CancellationTokenSource();
     }
 
     /// <summary>The model answers, and nobody uses it.</summary>
@@ -137,9 +147,6 @@ internal sealed partial class SwitchLoop
     {
         switch (input)
         {
-            case LoopInput.Arrived arrived:
-                Arrive(arrived.Waiter);
-                break;
             case LoopInput.Left left:
                 Leave(left.Waiter);
                 break;
@@ -244,9 +251,7 @@ internal sealed partial class SwitchLoop
             case SwitchEffectKind.Open or SwitchEffectKind.GiveUp:
                 break;
             case SwitchEffectKind.AbortInFlight:
-                // Asynchronously: what hangs on the token closes sockets, and the loop waits for nobody.
-                _ = abort.CancelAsync();
-                abort = new CancellationTokenSource();
+                CutAnswers();
                 break;
             case SwitchEffectKind.StartUnload:
                 operations.Unload(state.Generation, effect.Model!);

@@ -444,6 +444,44 @@ public class RequestSchedulerTests
     }
 
     [Fact]
+    public void Whoever_waits_for_a_model_to_go_that_is_pinned_by_now_is_refused()
+    {
+        var s = Loaded();
+        Ask(s, "a", takes: 50);
+        var other = Ask(s, "b");
+        var pinned = new RequestScheduler(
+            Rules with { Models = new Dictionary<string, ModelRules> { ["a"] = new(Pinned: true) } });
+        var step = pinned.Step(s.State, new ScheduleEvent(ScheduleEventKind.TimePassed), s.Now);
+        Assert.Equal((other.Id, RefusalKind.Pinned), (step.Decisions[0].Id, step.Decisions[0].Refusal));
+    }
+
+    [Theory]
+    [InlineData(ScheduleEventKind.ModelGone)]
+    [InlineData(ScheduleEventKind.SwitchBegun)]
+    internal void What_was_to_come_beside_a_model_does_not_when_that_is_gone(ScheduleEventKind happened)
+    {
+        var s = Loaded();
+        Ask(s, "b");
+        var step = new RequestScheduler(Rules).Step(
+            s.State with { Beside = "b" }, new ScheduleEvent(happened) { Model = "c" }, s.Now);
+        Assert.Null(step.State.Beside);
+    }
+
+    [Fact]
+    public void Those_who_move_to_another_line_move_all_at_once_even_if_their_time_is_over()
+    {
+        var s = Loaded();
+        Ask(s, "a", takes: 50);
+        var (first, second, other) = (Ask(s, "b"), Ask(s, "b"), Ask(s, "c"));
+        var late = s.State.Waiting[first.Id].GivesUp + Seconds(1);
+        var step = new RequestScheduler(Rules).Step(
+            s.State, new ScheduleEvent(ScheduleEventKind.LineMoved) { Model = "b" }, late);
+        Assert.DoesNotContain(step.Decisions, decision => decision.Id == first.Id || decision.Id == second.Id);
+        Assert.Contains(step.Decisions, decision => decision.Id == other.Id && decision.Refusal == RefusalKind.QueueTimedOut);
+        Assert.Empty(step.State.Waiting);
+    }
+
+    [Fact]
     public void Unused_model_is_unloaded_after_its_time_and_comes_back_when_asked_for()
     {
         var rules = Rules with { Models = new Dictionary<string, ModelRules> { ["a"] = new(Seconds(30)) } };

@@ -4,9 +4,9 @@ namespace HotModel.Tests.Switching;
 
 public sealed class LanePlanTests
 {
-    private static LaneView Lane(string? model, double used, bool active = false) =>
+    private static LaneView Lane(string? model, double? used, bool active = false) =>
         new(model, IsReady: model is not null, active, IsLeaving: false, IsPinned: false, HoldsLine: false,
-            TimeSpan.FromSeconds(used));
+            used is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
 
     [Fact]
     public void Request_goes_to_the_lane_of_its_model_and_one_without_a_name_to_the_active_one()
@@ -51,19 +51,42 @@ public sealed class LanePlanTests
     }
 
     [Fact]
-    public void Active_lane_without_a_model_is_the_place_for_one()
+    public void Active_lane_without_a_model_is_the_place_for_one_where_no_other_model_is_in_memory()
     {
         LaneView[] lanes = [Lane(null, 5, active: true), Lane("b", 3)];
+        Assert.Equal(1, LanePlan.Route(lanes, "d", mayLoad: true));
+        Assert.Equal(0, LanePlan.Route([lanes[0]], "d", mayLoad: true));
+        lanes[0] = lanes[0] with { Model = "a" };
         Assert.Equal(0, LanePlan.Route(lanes, "d", mayLoad: true));
     }
 
     [Fact]
-    public void Lanes_beyond_those_that_may_stay_leave_the_one_that_made_room_first()
+    public void Model_in_use_makes_room_only_where_all_are()
     {
-        LaneView[] lanes = [Lane("a", 5), Lane("b", 3), Lane("c", 6, active: true)];
-        Assert.Null(LanePlan.Leaver(lanes, 3, null));
-        Assert.Equal(1, LanePlan.Leaver(lanes, 2, null));
-        Assert.Equal(0, LanePlan.Leaver(lanes, 2, preferred: 0));
-        Assert.Equal(1, LanePlan.Leaver(lanes, 2, preferred: 2));
+        LaneView[] lanes = [Lane("a", null, active: true), Lane("b", null), Lane("c", 4)];
+        Assert.Equal(2, LanePlan.Next(lanes));
+        Assert.Equal(0, LanePlan.Next([lanes[0], lanes[1]]));
+    }
+
+    [Fact]
+    public void Line_moves_from_a_model_that_is_pinned_or_in_use_to_one_that_is_neither()
+    {
+        LaneView[] lanes = [Lane("a", 5, active: true), Lane("b", 6) with { HoldsLine = true }];
+        Assert.Null(LanePlan.Better(lanes, 1));
+        Assert.Equal(0, LanePlan.Better([lanes[0], lanes[1] with { IdleSince = null }], 1));
+        Assert.Equal(0, LanePlan.Better([lanes[0], lanes[1] with { IsPinned = true }], 1));
+        Assert.Equal(0, LanePlan.Better([lanes[0] with { IdleSince = null }, lanes[1] with { IsPinned = true }], 1));
+        Assert.Null(LanePlan.Better([lanes[0] with { IdleSince = null }, lanes[1] with { IdleSince = null }], 1));
+        Assert.Null(LanePlan.Better([lanes[0] with { IsPinned = true }, lanes[1] with { IdleSince = null }], 1));
+        Assert.Null(LanePlan.Better([lanes[0] with { IsReady = false }, lanes[1] with { IsPinned = true }], 1));
+    }
+
+    [Fact]
+    public void Of_models_beyond_those_that_may_stay_the_least_recently_used_leaves_and_never_the_active_one()
+    {
+        LaneView[] lanes = [Lane("a", 5), Lane("b", 3), Lane("c", 2, active: true)];
+        Assert.Null(LanePlan.Leaver(lanes, 3));
+        Assert.Equal(1, LanePlan.Leaver(lanes, 2));
+        Assert.Equal(0, LanePlan.Leaver([lanes[0], lanes[1] with { IdleSince = null }, lanes[2]], 2));
     }
 }

@@ -1,5 +1,6 @@
 using HotModel.Configuration;
 using HotModel.Gpu;
+using HotModel.Scheduling;
 using HotModel.Switching;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -17,7 +18,9 @@ internal sealed class LaneSimulation
 
     /// <param name="live">Its policy is not zero_overlap.</param>
     /// <param name="activeModel">Is loaded when this returns.</param>
-    public LaneSimulation(LiveConfig live, string activeModel = "a")
+    /// <param name="times">That are known from before.</param>
+    public LaneSimulation(
+        LiveConfig live, string activeModel = "a", IReadOnlyDictionary<string, ModelTimes>? times = null)
     {
         var seats = Enumerable.Range(0, live.Current.Server.ModelsMax + 1).Select(i => new LaneSeat(i, onLost =>
         {
@@ -28,7 +31,11 @@ internal sealed class LaneSimulation
         Lanes = new ModelLanes(live, [.. seats],
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
-            model => Place(model), activeModel, Remembered.Add, time, NullLogger.Instance);
+            model => Place(model), Memory(activeModel, Remembered) with
+            {
+                Times = times ?? new Dictionary<string, ModelTimes>(),
+                KeepTimes = (model, measured) => Kept[model] = measured,
+            }, time, NullLogger.Instance);
         Pump();
         Finish();
     }
@@ -40,8 +47,12 @@ internal sealed class LaneSimulation
         return config with { Server = config.Server with { SwitchPolicy = policy, ModelsMax = modelsMax } };
     }
 
+    public static LaneMemory Memory(string? activeModel, List<string> remembered) =>
+        new(activeModel, new Dictionary<string, ModelTimes>(), remembered.Add, (_, _) => { });
+
     public ModelLanes Lanes { get; }
     public List<string> Remembered { get; } = [];
+    public Dictionary<string, ModelTimes> Kept { get; } = [];
     public Func<string, LanePlace> Place { get; set; } = _ => new LanePlace(true, null);
     public IReadOnlyList<string> Loaded => Lanes.Picture.Loaded;
     /// <summary>The backends that hold a model or are busy with one, and all others that were ever made.</summary>
@@ -92,12 +103,6 @@ internal sealed class LaneSimulation
         Assert.False(Lanes.ReconfigureAsync(difference).IsFaulted);
     });
 
-    public void FinishOne(bool succeed)
-    {
-        if (backends.Find(backend => backend.IsBusy) is { } busy)
-            Do(() => busy.Finish(succeed));
-    }
-
     /// <summary>Handles what has come, also what the pool's threads bring.</summary>
     public void Pump()
     {
@@ -125,18 +130,8 @@ internal sealed class LaneSimulation
 
         public bool IsAnswered => Entering.IsCompleted;
 
-        /// <summary>Whatever its state is.</summary>
-        public void EndOrLeave()
-        {
-            leaving.Cancel();
-            EndIfLet();
-        }
-
-        public void EndIfLet()
-        {
-            if (Entering.IsCompletedSuccessfully)
-                Entering.Result.Lease?.Dispose();
-        }
+        /// <summary>While it waits.</summary>
+        public void Leave() => leaving.Cancel();
 
         public void Return()
         {

@@ -16,6 +16,10 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
     public bool Stopped { get; private set; }
     public bool IsBusy => load is not null || other is not null;
     public bool IsLoading => load is not null;
+    /// <summary>Counts what it was told to do.</summary>
+    public int Operation { get; private set; }
+    /// <summary>What is loaded, on its way in or on its way out.</summary>
+    public string? Holds => Loaded ?? (IsLoading ? loading : null);
     public IReadOnlyList<int> ProcessIds => [];
     public List<string> Violations { get; } = [];
 
@@ -26,6 +30,7 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
     {
         if (Loaded is not null || IsBusy)
             Violations.Add($"load of {model.Name} while {Loaded} is loaded, busy {IsBusy}");
+        Operation++;
         this.instance = instance;
         loading = model.Name;
         var mine = load = new TaskCompletionSource<LoadResult>();
@@ -90,6 +95,7 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
     {
         if (IsBusy)
             Violations.Add("two operations at once");
+        Operation++;
         var mine = other = new TaskCompletionSource();
         await using var registration = cancel.Register(() => mine.TrySetCanceled(cancel));
         try

@@ -24,7 +24,7 @@ internal sealed class SwitchSimulation
             [new LaneSeat(0, onLost => backend = new ScriptedBackend(onLost), warmth ?? SwitchWarmth.None, readAhead)],
             new SwitchGpu(() => NoGpu, (_, _, _, _) => Task.FromResult(new SettleResult(null, NoGpu)),
                 () => new PeakSampler(() => NoGpu, time)),
-            _ => default, activeModel, Remembered.Add, time, NullLogger.Instance);
+            _ => default, LaneSimulation.Memory(activeModel, Remembered), time, NullLogger.Instance);
         Pump();
     }
 
