@@ -39,7 +39,8 @@ foreach (string file in args[1..])
     catch (Exception e)
     {
         // Where it came from tells one from the other, what it says is about the one input.
-        string stack = string.Join('\n', (e.StackTrace ?? "").Split('\n').Where(line => line.Contains("HotModel", StringComparison.Ordinal)));
+        string stack = string.Join('\n', (e.StackTrace ?? "").Split('\n')
+            .Where(line => line.Contains("HotModel", StringComparison.Ordinal)));
         if (found.TryAdd(stack, [file]))
             Console.WriteLine($"{file}:\n{e.GetType().Name}: {e.Message}\n{stack}");
         else

@@ -23,8 +23,10 @@ internal static class Require
     public static void Equal(byte[]? expected, byte[]? actual, [CallerArgumentExpression(nameof(actual))] string what = "")
     {
         if (expected is null != actual is null || !expected.AsSpan().SequenceEqual(actual))
-            throw new FuzzFinding($"{what} is\n{Encoding.Latin1.GetString(actual ?? [])}\nnot\n{Encoding.Latin1.GetString(expected ?? [])}");
+            throw new FuzzFinding($"{what} is\n{Shown(actual)}\nnot\n{Shown(expected)}");
     }
+
+    private static string Shown(byte[]? bytes) => bytes is null ? "nothing" : Encoding.Latin1.GetString(bytes);
 
     /// <summary>Fit for one line of a log, a terminal or an answer.</summary>
     public static void IsOneLine(string message)

@@ -19,7 +19,9 @@ internal static class TomlText
     public static string Quote(string text) => $"\"{OneLine(text
         .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal))}\"";
 
-    /// <summary>Control characters as TOML writes them, so that a message stays in its line and does nothing else to a terminal.</summary>
+    /// <summary>
+    /// Control characters as TOML writes them, so that a message stays in its line and does nothing to a terminal.
+    /// </summary>
     public static string OneLine(string text)
     {
         if (!text.Any(char.IsControl))

@@ -47,6 +47,7 @@ internal static class ChatTarget
 
         using JsonDocument? document = JsonReference.Parse(sent, MessageJson.DepthLimit);
         Require.That(document is not null);
+        string list = $"[{string.Join(',', messages.Select(json => JsonReference.Latin1(json.Span)))}]";
         string quoted = JsonReference.Latin1(JsonText.Quote(Model));
         var expected = new List<RawMember>();
         foreach (RawMember member in members.Where(member => member.Name != "session_id"))
@@ -54,7 +55,7 @@ internal static class ChatTarget
             expected.Add(member.Name switch
             {
                 "model" => member with { Value = quoted },
-                "messages" => member with { Value = $"[{string.Join(',', messages.Select(json => JsonReference.Latin1(json.Span)))}]" },
+                "messages" => member with { Value = list },
                 _ => member,
             });
         }

@@ -14,15 +14,14 @@ internal static class FormTarget
 
     public static void Run(byte[] input)
     {
-        int line = Array.IndexOf(input, (byte)'\n');
-        if (line < 0)
-            return;
+        int line = Math.Max(0, Array.IndexOf(input, (byte)'\n'));
         string contentType = "multipart/form-data; boundary=" + Encoding.Latin1.GetString(input.AsSpan(0, line));
-        byte[] body = input[(line + 1)..];
+        byte[] body = input[Math.Min(line + 1, input.Length)..];
         if (FormBody.Read(body, contentType) is not { } form)
         {
             string plain = contentType[(contentType.IndexOf('=', StringComparison.Ordinal) + 1)..];
-            Require.That(plain.Length == 0 || plain.Any(c => c is '"' or ';' || char.IsWhiteSpace(c)) || Parts(body, plain) is null);
+            bool isPlain = plain.Length > 0 && !plain.Any(c => c is '"' or ';' || char.IsWhiteSpace(c));
+            Require.That(!isPlain || Parts(body, plain) is null);
             return;
         }
         string boundary = Encoding.Latin1.GetString(form.Boundary.Span[2..]);

@@ -46,8 +46,9 @@ internal static class GgufTarget
             var (shape, fault) = ModelShape.Of(new GgufModel(part.Metadata, part.Tensors));
             if (fault is not null)
                 Require.IsOneLine(fault);
-            return $"{string.Join(';', part.Tensors.Select(t => $"{t.Name} {t.Type.Name} {string.Join('x', t.Dimensions)}"))} {fault}"
-                + (shape is null ? "" : string.Join(' ', Settings.Select(settings => Reckon(shape, settings))));
+            IEnumerable<string> tensors = part.Tensors.Select(t => $"{t.Name} {t.Type.Name} {string.Join('x', t.Dimensions)}");
+            IEnumerable<string> sizes = shape is null ? [] : Settings.Select(settings => Reckon(shape, settings));
+            return string.Join(';', [.. tensors, fault, .. sizes]);
         }
         catch (GgufFault e)
         {

@@ -28,7 +28,8 @@ internal static class PresetTarget
             return;
         foreach (PresetSection section in preset.Sections)
         {
-            Require.That(lines[section.Line - 1][1..].TrimStart(' ', '\t').StartsWith($"{section.Name}]", StringComparison.Ordinal));
+            string header = lines[section.Line - 1][1..].TrimStart(' ', '\t');
+            Require.That(header.StartsWith($"{section.Name}]", StringComparison.Ordinal));
             foreach (PresetEntry entry in section.Entries)
                 Entry(entry, lines[entry.Line - 1]);
         }

@@ -76,8 +76,8 @@ internal static class SseTarget
         Require.Equal(bytes.Length, relay.RelayedBytes);
         Require.Equal(result.End == RelayEnd.Complete ? 1 : 0, completions);
         Require.That(message is null || JsonText.IsSound(message));
-        var relayed = new Relayed(
-            result.End, result.Error?.Message, JsonReference.Latin1(bytes), message is null ? null : JsonReference.Latin1(message));
+        string? told = message is null ? null : JsonReference.Latin1(message);
+        var relayed = new Relayed(result.End, result.Error?.Message, JsonReference.Latin1(bytes), told);
         expected ??= relayed;
         Require.Equal(expected, relayed);
     }

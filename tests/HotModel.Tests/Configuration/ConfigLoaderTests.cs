@@ -242,7 +242,7 @@ public sealed class ConfigLoaderTests : IDisposable
     [InlineData(Model + "aliases = [\"\\u00",
         "hotmodel.toml:3:17: the file ends within an escape; a text that has one ends with its quote")]
     [InlineData("\"\\", "hotmodel.toml:1:3: the file ends within an escape; a text that has one ends with its quote")]
-    [InlineData("a \u001b[2J", "hotmodel.toml:1:3: Expecting `=` after a key instead of \\u001B")]
+    [InlineData("a \u007f", "hotmodel.toml:1:3: Expecting `=` after a key instead of \\u007F")]
     [InlineData("port = 5\n" + Model,
         "hotmodel.toml:1:1: \"port\" stands outside any section; it belongs in [server] or [router] or [models.NAME]")]
     [InlineData("[models]\npath = 'x'\n" + Model,
