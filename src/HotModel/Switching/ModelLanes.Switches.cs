@@ -118,7 +118,9 @@ internal sealed partial class ModelLanes
         }
     }
 
-    /// <summary>A lane that leaves must have gone, and a switch in a lane's own place must be over; then memory decides.</summary>
+    /// <summary>
+    /// A lane that leaves must have gone, and a switch in a lane's own place must be over; then memory decides.
+    /// </summary>
     private void SeekPlace(Current switching)
     {
         var (_, ask, from) = switching.What;

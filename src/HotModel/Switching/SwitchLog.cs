@@ -23,6 +23,7 @@ internal static partial class SwitchLog
     [ZLoggerMessage(104, LogLevel.Critical, "The switch loop ends: a bug, or the system refuses to work.")]
     public static partial void Broken(ILogger logger, Exception cause);
 
-    [ZLoggerMessage(105, LogLevel.Warning, "Saving conversations took longer than {seconds} s: the stop goes on without the rest")]
+    [ZLoggerMessage(105, LogLevel.Warning,
+        "Saving conversations took longer than {seconds} s: the stop goes on without the rest")]
     public static partial void StopSaveTimedOut(ILogger logger, double seconds);
 }

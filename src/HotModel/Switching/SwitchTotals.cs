@@ -37,7 +37,8 @@ internal sealed class SwitchTotals
         get
         {
             lock (sync)
-                return new SwitchCounts(new SortedDictionary<string, int>(outcomes, StringComparer.Ordinal), [.. phases], lostModels);
+                return new SwitchCounts(
+                    new SortedDictionary<string, int>(outcomes, StringComparer.Ordinal), [.. phases], lostModels);
         }
     }
 }
