@@ -52,6 +52,7 @@ internal static class PresetWriter
     /// <summary>Whole or not at all, and for this user's eyes only: extra_args may hold a token.</summary>
     public static void Write(HotModelConfig config, string path)
     {
+        var text = Render(config);
         var temporary = $"{path}.{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}.tmp";
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
@@ -61,13 +62,16 @@ internal static class PresetWriter
             // A left-over of a killed process of the same id may have other rights.
             File.Delete(temporary);
             using (var stream = new FileStream(temporary, options))
-                stream.Write(Encoding.UTF8.GetBytes(Render(config)));
+                stream.Write(Encoding.UTF8.GetBytes(text));
             File.Move(temporary, path, overwrite: true);
         }
-        catch
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            File.Delete(temporary);
-            throw;
+            if (File.Exists(temporary))
+                File.Delete(temporary);
+            // A disk that is full or read-only keeps no router from starting where the file is as it should be.
+            if (!File.Exists(path) || File.ReadAllText(path) != text)
+                throw;
         }
     }
 

@@ -23,11 +23,7 @@ internal sealed class RouterBackend : IBackend
     private static readonly TimeSpan AcceptedLimit = TimeSpan.FromSeconds(2);
 
     // An event may come a moment before /models shows the change: these long after it the state is looked at again.
-    private static readonly TimeSpan[] LooksAgain =
-    [
-        TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(50),
-        TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500),
-    ];
+    private static readonly TimeSpan[] LooksAgain = [.. new[] { 10, 50, 200, 500 }.Select(ms => TimeSpan.FromMilliseconds(ms))];
 
     // The stream has no heartbeat, so an event that never came is not missed: while a model is loaded, its state is
     // looked at this often without one. One request of about a millisecond over loopback.
@@ -50,7 +46,7 @@ internal sealed class RouterBackend : IBackend
 
     private sealed record Loaded(long Instance, ModelConfig Model, long Mark);
 
-    /// <param name="launch">Asked at each start of the router.</param>
+    /// <param name="launch">Asked at each start of the router. Throws what the file system throws.</param>
     /// <param name="onLost">Called once for each loaded model that ends unasked, from any thread.</param>
     /// <param name="quarantine">Of the preset file.</param>
     public RouterBackend(
@@ -184,7 +180,15 @@ internal sealed class RouterBackend : IBackend
             return null;
         await watching;
         router = null;
-        var wanted = launch();
+        RouterLaunch wanted;
+        try
+        {
+            wanted = launch();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new(LoadFailureReason.Unknown, $"llama-server's preset file cannot be written: {e.Message}.", []);
+        }
         quarantine.Reset(wanted);
         for (var tries = 0; ; tries++)
         {

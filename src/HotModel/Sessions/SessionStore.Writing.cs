@@ -67,11 +67,13 @@ internal sealed partial class SessionStore
             SessionLog.Evicted(logger, keys.Count, limits.MaxSessions);
     }
 
+    /// <summary>Deletes what has expired, by a clock that goes on as time does: one that was just set may be wrong.</summary>
     private void Sweep(Func<string, bool>? isOpen = null)
     {
         var now = time.GetUtcNow();
-        nextSweep = now + SweepInterval;
-        if (limits.ExpireDays is not { } days)
+        var clockWasSet = (now - swept.Clock - time.GetElapsedTime(swept.Timestamp)).Duration() > SweepInterval;
+        swept = (time.GetTimestamp(), now);
+        if (limits.ExpireDays is not { } days || clockWasSet)
             return;
         var keys = new List<long>();
         var error = DeleteSessions(() =>
@@ -127,8 +129,8 @@ internal sealed partial class SessionStore
         catch (SqliteException e) when (IsOfTheDisk(e.SqliteErrorCode))
         {
             Interlocked.Increment(ref failedWrites);
-            SessionLog.WriteFailed(logger, connection.DataSource, e.Message);
-            return $"The conversation store {connection.DataSource} cannot be written: {e.Message}";
+            SessionLog.WriteFailed(logger, connection.DataSource, Describe(e));
+            return $"The conversation store {connection.DataSource} cannot be written: {Describe(e)}";
         }
         finally
         {
@@ -142,6 +144,9 @@ internal sealed partial class SessionStore
     private static bool IsOfTheDisk(int code) => code is raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY
         or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM or raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_CORRUPT
         or raw.SQLITE_NOTADB or raw.SQLITE_NOMEM or raw.SQLITE_TOOBIG;
+
+    private static string Describe(SqliteException e) => e.SqliteErrorCode == raw.SQLITE_IOERR
+        ? e.Message + " The disk is read-only, broken or full." : e.Message;
 
     private static SessionHead ReadHead(SqliteDataReader row) => new(
         row.GetInt64(0),

@@ -29,7 +29,7 @@ internal sealed partial class SessionStore : IDisposable
     private readonly StoreStatement findById, findByLastHash, readHashes, readHistory;
     private readonly StoreStatement insertSession, insertMessage, updateSession, replaceFrom, lastSeq, newKey;
     private readonly StoreStatement countSessions, leastRecent, expired, deleteByKey;
-    private DateTimeOffset nextSweep;
+    private (long Timestamp, DateTimeOffset Clock) swept;
     private string? lastActiveModel;
     private long failedWrites;
     private bool closed;
@@ -40,6 +40,7 @@ internal sealed partial class SessionStore : IDisposable
         this.limits = limits;
         this.time = time;
         this.logger = logger;
+        swept = (time.GetTimestamp(), time.GetUtcNow());
         const string head = "SELECT key, id, last_hash, client_system FROM sessions ";
         begin = Statement("BEGIN IMMEDIATE", 0);
         commit = Statement("COMMIT", 0);
@@ -137,7 +138,7 @@ internal sealed partial class SessionStore : IDisposable
                 ? new InvalidDataException(
                     $"{path} is damaged ({e.Message}). Move it away to start with an empty one, or repair it with "
                     + "sqlite3's .recover.", e)
-                : new IOException($"{path} cannot be opened: {e.Message}", e);
+                : new IOException($"{path} cannot be opened: {Describe(e)}", e);
         }
         finally
         {
@@ -209,7 +210,7 @@ internal sealed partial class SessionStore : IDisposable
                 return new AppendResult(status, "The session was deleted while its answer was written.");
             if (write.Key is null)
                 Evict(isOpen);
-            if (time.GetUtcNow() >= nextSweep)
+            if (time.GetElapsedTime(swept.Timestamp) >= SweepInterval)
                 Sweep(isOpen);
             return default;
         }

@@ -25,11 +25,11 @@ internal sealed class StateLock : IDisposable
     public static bool TryAcquire(
         string stateDirectory, [NotNullWhen(true)] out StateLock? held, [NotNullWhen(false)] out string? error)
     {
-        StateFiles.CreateDirectory(stateDirectory);
         var pidPath = Path.Combine(stateDirectory, PidFileName);
         FileStream file;
         try
         {
+            StateFiles.CreateDirectory(stateDirectory);
             file = StateFiles.Open(Path.Combine(stateDirectory, LockFileName), FileShare.None);
         }
         catch (IOException e) when (IsHeldElsewhere(e))
@@ -37,6 +37,13 @@ internal sealed class StateLock : IDisposable
             held = null;
             error = $"Another hotmodel ({ReadOwner(pidPath)}) uses the state directory {stateDirectory}: "
                 + "stop it, or set server.state_path to a file in another folder.";
+            return false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            held = null;
+            error = $"hotmodel cannot start: the state directory {stateDirectory} cannot be written ({e.Message}). "
+                + "Make it writable for this user, or set server.state_path to a file in another folder.";
             return false;
         }
         held = new StateLock(file, pidPath);

@@ -141,6 +141,20 @@ public sealed class PresetWriterTests : IDisposable
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
     }
 
+    [Fact]
+    public void Folder_that_takes_nothing_is_no_error_where_the_file_is_as_it_should_be()
+    {
+        var config = folder.LoadGood("[models.a]\npath='/a'\n");
+        var path = folder.Write("state/p.ini", PresetWriter.Render(config));
+        // A folder in the place of the file that it would write first: nobody can do that.
+        Directory.CreateDirectory($"{path}.{Environment.ProcessId}.tmp");
+
+        PresetWriter.Write(config, path);
+
+        File.AppendAllText(path, "; an older one");
+        Assert.ThrowsAny<Exception>(() => PresetWriter.Write(config, path));
+    }
+
     private string Written(HotModelConfig config)
     {
         var path = folder.File("written.ini");

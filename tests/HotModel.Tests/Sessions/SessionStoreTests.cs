@@ -202,6 +202,38 @@ public sealed class SessionStoreTests : IDisposable
     }
 
     [Fact]
+    public void Clock_that_is_set_ahead_deletes_nothing_until_it_has_been_going_for_an_hour()
+    {
+        using var store = folder.Open(StateFolder.Limits(expireDays: 2));
+        Add(store, "old", "x");
+        folder.Time.ClockError = TimeSpan.FromDays(400);
+        Add(store, "young", "x");
+        folder.Time.Advance(TimeSpan.FromHours(1.5));
+        Add(store, "young", "y");
+        Assert.NotNull(store.Find("old"));
+        folder.Time.ClockError = TimeSpan.Zero;
+        folder.Time.Advance(TimeSpan.FromHours(1.5));
+        Add(store, "young", "z");
+        Assert.NotNull(store.Find("old"));
+        folder.Time.Advance(TimeSpan.FromDays(2));
+        Add(store, "young", "z");
+        Assert.Null(store.Find("old"));
+    }
+
+    [Fact]
+    public void Clock_that_is_set_back_puts_no_end_to_expiry()
+    {
+        using var store = folder.Open(StateFolder.Limits(expireDays: 2));
+        folder.Time.ClockError = TimeSpan.FromDays(-400);
+        Add(store, "old", "x");
+        folder.Time.Advance(TimeSpan.FromHours(2));
+        Add(store, "young", "x");
+        folder.Time.Advance(TimeSpan.FromDays(3));
+        Add(store, "young", "y");
+        Assert.Null(store.Find("old"));
+    }
+
+    [Fact]
     public void Append_disk_full_stores_nothing_of_the_turn_and_the_store_goes_on()
     {
         using var store = folder.Open();

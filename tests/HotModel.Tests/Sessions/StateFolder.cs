@@ -12,7 +12,7 @@ internal sealed class StateFolder : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("hotmodel-test-").FullName;
     public string Database => System.IO.Path.Combine(Path, SessionStore.FileName);
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    public SettableTime Time { get; } = new();
 
     public static SessionConfig Limits(int maxSessions = 1000, int? expireDays = null) => new()
     {
@@ -57,4 +57,15 @@ internal sealed class StateFolder : IDisposable
     public void Dispose() => Directory.Delete(Path, recursive: true);
 
     private static string Quote(string text) => "\"" + JsonEncodedText.Encode(text) + "\"";
+}
+
+/// <summary>Time whose clock somebody sets.</summary>
+internal sealed class SettableTime() : FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
+{
+    /// <summary>By how much it is wrong.</summary>
+    public TimeSpan ClockError { private get; set; }
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + ClockError;
+
+    public override long GetTimestamp() => base.GetUtcNow().Ticks;
 }
