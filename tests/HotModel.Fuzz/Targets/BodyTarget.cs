@@ -26,7 +26,7 @@ internal static class BodyTarget
         foreach (PresetPlace place in Enum.GetValues<PresetPlace>())
         {
             JsonObjectBody? body = JsonObjectBody.Read(input, PresetPrompt.MemberOf(place));
-            using JsonDocument? document = JsonReference.Parse(TextOf(input), int.MaxValue);
+            using JsonDocument? document = JsonReference.Parse(TextOf(input), MessageJson.DepthLimit);
             bool isObject = document is { RootElement.ValueKind: JsonValueKind.Object };
             if (body is null)
             {

@@ -24,6 +24,9 @@ internal static class FormTarget
             Require.That(!isPlain || Parts(body, plain) is null);
             return;
         }
+        // Such a form is refused.
+        if (form.Parts > FormBody.PartsMax)
+            return;
         string boundary = Encoding.Latin1.GetString(form.Boundary.Span[2..]);
         byte[] sent = JsonReference.Bytes(form.WithModel(Model));
         Require.Equal(Model, FormBody.Read(sent, contentType)?.ModelName);
