@@ -19,7 +19,10 @@ internal sealed record LoadedNow(string? Model, bool IsMoving, string? Goal, IRe
     public bool OthersMove { get; init; }
     /// <summary>The model that makes room once another one has come beside it; null: none has to.</summary>
     public string? Leaves { get; init; }
-    /// <summary>The model that leaves where nothing fits beside, for a request or because none is active; null: that one.</summary>
+    /// <summary>
+    /// The model that leaves where nothing fits beside, for a request, or for a switch where no model is active; null: the
+    /// same one as for a switch.
+    /// </summary>
     public (string Model, IReadOnlyList<int> Pids)? Yields { get; init; }
 }
 

@@ -14,7 +14,7 @@ internal sealed partial class ModelLanes
         /// <summary>What is left of it ends; null until then.</summary>
         public Task? Ending { get; set; }
         public TaskCompletionSource Gone { get; } = new();
-        /// <summary>The model that comes in the place of the one before, for requests; null: none did when that was looked at last.</summary>
+        /// <summary>The model that comes in the place of the one before, for requests; null: none did at the last look.</summary>
         public string? Comes { get; set; }
         public string? Model => Loop.State is var now && now.Goal is { } goal ? goal : now.Instance != 0 ? now.Active : null;
         public bool IsReady => Loop.State.Phase == SwitchPhase.Ready;
