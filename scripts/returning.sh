@@ -5,7 +5,7 @@
 #   warm      its snapshot is restored by the switch back
 #   cold      snapshots are off: it is evaluated again
 #   prefill   there is no snapshot yet; hotmodel evaluates it ahead, and the question comes when it has. Beside it
-#             another conversation's question, in the middle of that (middle) and after it (quiet)
+#             another conversation's question, in the middle of that (middle) and without it (quiet)
 #   bare      llama-server alone, with the command line that hotmodel gave it: its slot is restored, then asked
 #
 # warm and bare are compared closely, so they take turns one by one; the model is unloaded by hotmodel while llama-server
@@ -290,7 +290,7 @@ measure_prefill() {
   measure_middle
 }
 
-# A short question of another conversation while hotmodel evaluates ahead, and another one when it no longer does.
+# A short question of another conversation while hotmodel evaluates ahead, and one where it does not.
 measure_middle() {
   copy_state prefill
   serve prefill true 600
@@ -299,6 +299,10 @@ measure_middle() {
   ask_anew middle
   prefill_state
   [[ $reply_state != done ]] || fail "prefill ahead was over before the question came"
+  stop_serving
+  copy_state prefill
+  serve prefill true 0
+  switch_to measured
   ask_anew quiet
   stop_serving
 }
