@@ -60,9 +60,6 @@ internal sealed partial class SessionStore
             "UPDATE snapshots SET used = $2, setup = coalesce($3, setup) WHERE file = $1", 3);
         public StoreStatement OnDisk { get; } = statement("UPDATE snapshots SET boot = NULL WHERE file = $1", 1);
         public StoreStatement Totals { get; } = statement("SELECT count(*), coalesce(sum(bytes), 0) FROM snapshots", 0);
-        public StoreStatement Sessions { get; } = statement(
-            "SELECT key FROM snapshots JOIN sessions ON key = session WHERE fingerprint = $1 "
-            + "ORDER BY updated DESC, key DESC LIMIT $2", 2);
 
         // A turn is a question and an answer.
         public StoreStatement Latest { get; } = statement(
@@ -228,19 +225,6 @@ internal sealed partial class SessionStore
             using var row = snapshots.Totals.Read();
             row.Read();
             return (row.GetInt64(0), row.GetInt64(1));
-        }
-    }
-
-    /// <summary>Sessions with a snapshot under this passport, the most recently used session first.</summary>
-    public IReadOnlyList<long> SessionsWithSnapshot(string fingerprint, int limit)
-    {
-        lock (sync)
-        {
-            var keys = new List<long>();
-            using var row = snapshots.Sessions.Read(fingerprint, limit);
-            while (row.Read())
-                keys.Add(row.GetInt64(0));
-            return keys;
         }
     }
 

@@ -31,7 +31,6 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(30);
 
     private readonly bool isEnabled;
-    private readonly int minTokens;
     private readonly SessionStore store;
     private readonly TimeProvider time;
     private readonly ILogger logger;
@@ -58,7 +57,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         SnapshotConfig config, string path, SessionStore store, TimeProvider time, ILogger logger,
         Func<long?>? freeBytes = null)
     {
-        minTokens = config.MinTokens;
+        MinTokens = config.MinTokens;
         this.store = store;
         this.time = time;
         this.logger = logger;
@@ -77,6 +76,9 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         quota.Evict();
         SnapshotLog.Opened(logger, quota.MaxBytes / 1_000_000, path, store.SnapshotTotals().Count);
     }
+
+    /// <summary>Fewer are not worth a file.</summary>
+    public int MinTokens { get; }
 
     /// <summary>Counts and bytes for people.</summary>
     public SnapshotTotals Totals
@@ -106,22 +108,15 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         }
     }
 
-    /// <summary>Fewer are not worth a file.</summary>
-    public int MinTokens => minTokens;
-
     public bool IsRestorable(Passport passport) =>
         isEnabled && !useless.ContainsKey(passport.Fingerprint) && !useless.ContainsKey(passport.ModelAndBuild)
         && store.IsRestorable(passport.ModelAndBuild);
-
-    /// <summary>Sessions with a snapshot under this passport, the most recently used session first.</summary>
-    public IReadOnlyList<long> Sessions(Passport passport, int limit) =>
-        IsRestorable(passport) ? store.SessionsWithSnapshot(passport.Fingerprint, limit) : [];
 
     /// <summary>Saves a slot. Expected failures are values; a cancelled one leaves nothing behind.</summary>
     public async Task<SaveResult> SaveAsync(
         Upstream upstream, Passport passport, int slot, SlotContent content, CancellationToken cancel)
     {
-        if (content.Tokens < minTokens && isEnabled && !content.IsCut)
+        if (content.Tokens < MinTokens && isEnabled && !content.IsCut)
             return TooShort(passport, content);
         if (!IsRestorable(passport))
             return NotSaved(SaveStatus.NotRestorable, isEnabled ? "Restoring is no use with this model." : "Switched off.");
@@ -206,7 +201,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     /// </summary>
     public void Verify(Passport passport, long sessionKey, int restoredTokens, int reusedTokens)
     {
-        if (restoredTokens < minTokens)
+        if (restoredTokens < MinTokens)
             return;
         if (reusedTokens >= restoredTokens / 2)
         {
@@ -245,14 +240,12 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         if (content.IsCut && state.Tokens is { } more && !IsSame(more, content.Tokens))
         {
             // What the file has is of the same beginning: so much has to come to it.
-            if (more - (content.IsKept ? content.Tokens : 0) < minTokens)
+            if (more - (content.IsKept ? content.Tokens : 0) < MinTokens)
                 return TooShort(passport, content with { Tokens = more });
             content = content with { Tokens = more, History = MessageHash.Start, IsKept = false };
         }
-        if (content.IsKept)
-            return NotSaved(SaveStatus.Kept, "A file has it.");
-        if (content.Tokens < minTokens)
-            return TooShort(passport, content);
+        if (content.IsKept || content.Tokens < MinTokens)
+            return content.IsKept ? NotSaved(SaveStatus.Kept, "A file has it.") : TooShort(passport, content);
         if (state.IsProcessing || state.Tokens is { } held && !IsSame(held, content.Tokens))
             return NotSaved(SaveStatus.Changed, "The slot holds something else by now.");
         var expected = quota.Estimate(passport.Fingerprint, content.Tokens);
@@ -394,7 +387,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
 
     private SaveResult TooShort(Passport passport, SlotContent content)
     {
-        SnapshotLog.TooShort(logger, store.IdOf(content.SessionKey), passport.Model, content.Tokens, minTokens);
+        SnapshotLog.TooShort(logger, store.IdOf(content.SessionKey), passport.Model, content.Tokens, MinTokens);
         return NotSaved(SaveStatus.TooShort, "It has fewer tokens than snapshots.min_tokens.");
     }
 

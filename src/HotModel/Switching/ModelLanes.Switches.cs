@@ -259,7 +259,9 @@ internal sealed partial class ModelLanes
         }
     }
 
-    /// <summary>A model that came in the place of another one is the active one from then on, as one that came beside it.</summary>
+    /// <summary>
+    /// A model that came in the place of another one is the active one from then on, as one that came beside it.
+    /// </summary>
     private void FollowPlaces()
     {
         foreach (var lane in lanes.ToArray())

@@ -186,19 +186,6 @@ public partial class SnapshotKeeperTests
     }
 
     [Fact]
-    public async Task Sessions_come_in_the_order_of_their_last_use()
-    {
-        await using var scene = new SnapshotState();
-        var (one, two, three) = (scene.Session("one"), scene.Session("two"), scene.Session("three"));
-        scene.Add(three, 10);
-        scene.Add(one, 10);
-        scene.Add(two, 10, "g");
-
-        Assert.Equal([three, one], scene.Keeper.Sessions(Passport, 10));
-        Assert.Equal([three], scene.Keeper.Sessions(Passport, 1));
-    }
-
-    [Fact]
     public async Task Verify_little_reuse_twice_in_a_row_marks_model_and_build_for_good()
     {
         await using var scene = new SnapshotState();
@@ -218,7 +205,6 @@ public partial class SnapshotKeeperTests
         await scene.ReopenAsync();
 
         Assert.False(scene.Keeper.IsRestorable(Passport));
-        Assert.Empty(scene.Keeper.Sessions(Passport, 10));
         // Nobody answers there: the server is not even asked.
         var content = new SlotContent(session, default, 1000);
         Assert.Equal(SaveStatus.NotRestorable,

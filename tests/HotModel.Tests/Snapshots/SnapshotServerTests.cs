@@ -36,7 +36,7 @@ public class SnapshotServerTests
         // hotmodel is started anew too.
         await scene.State.ReopenAsync();
         loaded = await scene.LoadAsync(LlamaServer.ModelA, cache);
-        Assert.Equal([session], scene.Keeper.Sessions(loaded.Passport, 10));
+        Assert.NotNull(scene.State.Store.FindSnapshot(session, loaded.Passport.Fingerprint));
         var restored = await scene.RestoreAsync(loaded, 0, session);
         Assert.Equal(RestoreStatus.Restored, restored.Status);
         Assert.Equal(new SlotContent(session, History, first.Held), restored.Content);
@@ -63,7 +63,7 @@ public class SnapshotServerTests
         })
         {
             var other = await load();
-            Assert.Empty(scene.Keeper.Sessions(other.Item2, 10));
+            Assert.Null(scene.State.Store.FindSnapshot(session, other.Item2.Fingerprint));
             Assert.Equal(RestoreStatus.Missing, (await scene.RestoreAsync(other, 0, session)).Status);
         }
         var back = await scene.LoadAsync(LlamaServer.ModelA);
@@ -86,7 +86,7 @@ public class SnapshotServerTests
 
         Assert.Equal(RestoreStatus.Missing, (await scene.RestoreAsync(back, 0, session)).Status);
         Assert.Empty(scene.State.Files);
-        Assert.Empty(scene.Keeper.Sessions(back.Passport, 10));
+        Assert.Null(scene.State.Store.FindSnapshot(session, back.Passport.Fingerprint));
     }
 
     [Fact]
