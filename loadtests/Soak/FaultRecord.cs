@@ -38,7 +38,8 @@ internal sealed class FaultRecord
     }
 
     /// <summary>The scenario with what faults excuse taken away from its failures.</summary>
-    public Scenario Watch(Scenario scenario) => scenario with
+    /// <param name="aftermath">For how long a fault that is over may still be felt.</param>
+    public Scenario Watch(Scenario scenario, TimeSpan aftermath = default) => scenario with
     {
         Run = async () =>
         {
@@ -46,7 +47,7 @@ internal sealed class FaultRecord
             Outcome outcome = await scenario.RunAsync();
             if (outcome.Failure is null)
                 return outcome;
-            outcome = Judge(outcome, began, Stopwatch.GetTimestamp());
+            outcome = Judge(outcome, began, Stopwatch.GetTimestamp(), aftermath);
             // A server that is gone would be asked thousands of times.
             if (outcome.Failure is null)
                 await Task.Delay(PauseAfterFailure);
@@ -54,19 +55,12 @@ internal sealed class FaultRecord
         },
     };
 
-    /// <summary>Forgets faults of which no request can be any more.</summary>
-    public void Forget()
-    {
-        lock (gate)
-            windows.Clear();
-    }
-
-    private Outcome Judge(Outcome outcome, long began, long ended)
+    private Outcome Judge(Outcome outcome, long began, long ended, TimeSpan aftermath)
     {
         lock (gate)
         {
             Window? cause = windows
-                .Where(w => w.Began <= ended && (w.Ended is not { } end || end >= began))
+                .Where(w => w.Began <= ended && (w.Ended is not { } end || Stopwatch.GetElapsedTime(end, began) <= aftermath))
                 .FirstOrDefault(w => w.Fault.MayBreak is { } worst && IsWithin(outcome.Kind, worst));
             if (cause is null)
                 return outcome;

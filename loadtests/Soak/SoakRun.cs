@@ -24,11 +24,15 @@ internal sealed class SoakRun(Bench bench, SoakPlan plan, TextWriter output)
     private static readonly Load TalkLoad = new(8, null);
     private static readonly Load NamedLoad = new(1, TimeSpan.FromSeconds(3));
 
+    /// <summary>A model whose load failed is not tried again sooner for who names it; twice as long after a second failure.</summary>
+    private static readonly TimeSpan NextTry = TimeSpan.FromSeconds(65);
+
     private readonly FaultRecord record = new();
     private readonly Talks talks = new();
     private readonly long began = Stopwatch.GetTimestamp();
     private readonly Closing closing = new();
     private int named;
+    private int told;
 
     public async Task<Closing> RunAsync()
     {
@@ -62,7 +66,7 @@ internal sealed class SoakRun(Bench bench, SoakPlan plan, TextWriter output)
             if (!await server.IsReadyAsync())
                 throw new InvalidOperationException("hotmodel has no model that is ready");
             talks.Client = server.Client;
-            IReadOnlyList<Scenario> scenarios = [.. (await ScenariosAsync(server)).Select(record.Watch)];
+            IReadOnlyList<Scenario> scenarios = await ScenariosAsync(server);
             var findings = new Findings(scenarios);
             await Task.WhenAll(
                 new Engine(new(TimeSpan.Zero, SoakPlan.Traffic), findings, TimeProvider.System).RunAsync(scenarios),
@@ -70,7 +74,6 @@ internal sealed class SoakRun(Bench bench, SoakPlan plan, TextWriter output)
             closing.Add(findings);
             if (!await server.IsIdleAsync())
                 closing.Problems.Add($"round {round}: requests still ran or waited after the last client had gone");
-            record.Forget();
             closing.Problems.AddRange(await talks.CheckAsync(server.Client, all: false));
             // Always the same model at a quiet moment.
             if (await new HotModel.LoadTests.Scenarios.Switch(server.Client, [Bench.Models[0]]).RunAsync() is { Failure: { } failure })
@@ -84,14 +87,16 @@ internal sealed class SoakRun(Bench bench, SoakPlan plan, TextWriter output)
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"round {round} of {plan.WarmUp + plan.Steady + plan.Restarts}: {closing.Requests} requests so far, "
             + $"{Recoveries() - recovered} faults, {sample.ResidentMegabytes:0.0} MB, {sample.Descriptors} descriptors, "
-            + $"{sample.Threads} threads, {closing.Problems.Count} problems"));
+            + $"{sample.Threads} threads"));
+        for (; told < closing.Problems.Count; told++)
+            output.WriteLine("  " + closing.Problems[told]);
     }
 
     private async Task<IReadOnlyList<Scenario>> ScenariosAsync(Server server) =>
     [
-        .. await Catalogue.CreateAsync(Loads, server, TextWriter.Null),
-        new("talks", TalkLoad, talks.RunAsync),
-        new("named", NamedLoad, () => NamedAsync(server.Client)),
+        .. (await Catalogue.CreateAsync(Loads, server, TextWriter.Null)).Select(scenario => record.Watch(scenario)),
+        record.Watch(new("talks", TalkLoad, talks.RunAsync)),
+        record.Watch(new("named", NamedLoad, () => NamedAsync(server.Client)), aftermath: NextTry),
     ];
 
     /// <summary>A request that names its model, which is loaded for it.</summary>

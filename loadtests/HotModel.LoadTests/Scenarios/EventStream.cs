@@ -30,7 +30,7 @@ internal sealed class EventStream(Stream body)
     {
         MakeRoom();
         int room = buffer.Length - end;
-        int count = await body.ReadAsync(buffer.AsMemory(end, Math.Min(room, atMostBytes ?? room)), cancellation);
+        int count = await ReadBodyAsync(buffer.AsMemory(end, Math.Min(room, atMostBytes ?? room)), cancellation);
         Bytes += count;
         end += count;
         while (TakeEvent())
@@ -39,6 +39,19 @@ internal sealed class EventStream(Stream body)
         if (count == 0 && Problem is null)
             Problem = ProblemAtEnd();
         return count > 0;
+    }
+
+    /// <remarks>After an error event the connection breaks, so that nobody takes the stream for a whole one.</remarks>
+    private async ValueTask<int> ReadBodyAsync(Memory<byte> room, CancellationToken cancellation)
+    {
+        try
+        {
+            return await body.ReadAsync(room, cancellation);
+        }
+        catch (IOException) when (Kind == FailureKind.Told)
+        {
+            return 0;
+        }
     }
 
     private string? ProblemAtEnd()

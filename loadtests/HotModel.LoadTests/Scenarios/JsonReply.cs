@@ -8,7 +8,7 @@ namespace HotModel.LoadTests.Scenarios;
 /// <summary>An answer that comes as one JSON text.</summary>
 internal static class JsonReply
 {
-    private const int ShownChars = 200;
+    private const int ShownChars = 500;
 
     /// <summary>Reads it to its end.</summary>
     /// <param name="response">Of which the headers are in.</param>

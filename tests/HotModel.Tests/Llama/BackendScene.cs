@@ -23,7 +23,8 @@ internal sealed class BackendScene : IAsyncDisposable
         launcher = new Launcher(SelfHosting.Self, LlamaLog, new ChildRecord(Folder), NullLogger.Instance) { Kill = Kill };
         var launch = LlamaServer.Launch(Preset, port, extra);
         Router = new RouterBackend(
-            () => Launch ?? (binary is null ? launch : launch with { Binary = binary }), launcher, LlamaLog,
+            () => DiskError is { } error ? throw error : Launch ?? (binary is null ? launch : launch with { Binary = binary }),
+            launcher, LlamaLog,
             new PresetQuarantine(Folder), OnLost, Time, NullLogger.Instance);
         Process = new ProcessBackend(
             model =>
@@ -37,6 +38,9 @@ internal sealed class BackendScene : IAsyncDisposable
 
     /// <summary>Set before the first load, what the router is started with.</summary>
     public RouterLaunch? Launch { get; set; }
+
+    /// <summary>While it is set, the router's preset file cannot be written.</summary>
+    public IOException? DiskError { private get; set; }
 
     public HasteClock Time { get; } = new();
 

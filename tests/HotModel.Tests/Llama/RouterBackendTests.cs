@@ -213,6 +213,17 @@ public class RouterBackendTests
     }
 
     [Fact]
+    public async Task Load_with_a_preset_file_that_cannot_be_written_is_a_failure_until_it_can()
+    {
+        await using var scene = new BackendScene { DiskError = new IOException("No space left on device") };
+        var result = await scene.LoadAsync("a");
+        Assert.Contains("preset file cannot be written: No space left on device", result.Failure!.Error);
+        Assert.Equal(LoadFailureReason.Unknown, result.Failure.Reason);
+        scene.DiskError = null;
+        await scene.LoadedAsync("a", 2);
+    }
+
+    [Fact]
     public async Task Load_port_in_use_is_a_failure_even_if_a_llama_server_answers_there()
     {
         await using var other = new BackendScene(port: TestPorts.Next());
