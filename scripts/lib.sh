@@ -38,6 +38,17 @@ need_dotnet() {
   command -v dotnet >/dev/null || fail "the .NET SDK 10 is needed: https://dotnet.microsoft.com/download"
 }
 
+# The path of the hotmodel to use on stdout: HOTMODEL_EXECUTABLE, else dist/hotmodel, built if it is not newer than its sources.
+find_hotmodel() {
+  if [[ -n ${HOTMODEL_EXECUTABLE:-} ]]; then
+    [[ -x $HOTMODEL_EXECUTABLE ]] || fail "HOTMODEL_EXECUTABLE=$HOTMODEL_EXECUTABLE is no executable"
+    echo "$HOTMODEL_EXECUTABLE"
+  else
+    "$root/scripts/build.sh" >&2
+    echo "$root/dist/hotmodel"
+  fi
+}
+
 # The path of the llama-server to use on stdout; what happens on stderr. Order: HOTMODEL_LLAMA_SERVER, PATH, .tools/llama
 # (fetched into it where the first three fail).
 find_llama_server() {

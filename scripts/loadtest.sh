@@ -44,13 +44,7 @@ cleanup() {
 trap cleanup EXIT
 
 need_dotnet
-if [[ -n ${HOTMODEL_EXECUTABLE:-} ]]; then
-  hotmodel=$HOTMODEL_EXECUTABLE
-  [[ -x $hotmodel ]] || fail "HOTMODEL_EXECUTABLE=$hotmodel is no executable"
-else
-  scripts/build.sh >&2
-  hotmodel=$root/dist/hotmodel
-fi
+hotmodel=$(find_hotmodel)
 llama_server=$(find_llama_server)
 dotnet build tests/TinyGguf -c Release --nologo -v quiet >&2
 dotnet build loadtests/HotModel.LoadTests -c Release --nologo -v quiet -p:LoadEngine="${LOAD_ENGINE:-own}" >&2

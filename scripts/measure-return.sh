@@ -35,13 +35,7 @@ done
 ((length >= 1000)) || fail "--tokens is at least 1000: shorter conversations are hardly worth a snapshot"
 
 need_dotnet
-if [[ -n ${HOTMODEL_EXECUTABLE:-} ]]; then
-  hotmodel=$HOTMODEL_EXECUTABLE
-  [[ -x $hotmodel ]] || fail "HOTMODEL_EXECUTABLE=$hotmodel is no executable"
-else
-  scripts/build.sh >&2
-  hotmodel=$root/dist/hotmodel
-fi
+hotmodel=$(find_hotmodel)
 server=$(find_llama_server)
 dotnet build tests/TinyGguf -c Release --nologo -v quiet >&2
 models=$(mktemp -d)

@@ -13,12 +13,7 @@ cd "$root"
 seconds=${1:-60}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "not a number of seconds: $seconds"
 need_dotnet
-hotmodel=${HOTMODEL_EXECUTABLE:-}
-if [[ -z $hotmodel ]]; then
-  scripts/build.sh >&2
-  hotmodel=$root/dist/hotmodel
-fi
-[[ -x $hotmodel ]] || fail "HOTMODEL_EXECUTABLE=$hotmodel is no executable"
+hotmodel=$(find_hotmodel)
 server=$(find_llama_server)
 dotnet build loadtests/MeasureScheduler -c Release --nologo -v quiet >&2
 exec dotnet loadtests/MeasureScheduler/bin/Release/net10.0/MeasureScheduler.dll "$hotmodel" "$server" "$seconds"

@@ -11,13 +11,7 @@ cd "$root"
 
 [[ $(uname -s) = Linux ]] || fail "this reads /proc: Linux only"
 need_dotnet
-if [[ -n ${HOTMODEL_EXECUTABLE:-} ]]; then
-  hotmodel=$HOTMODEL_EXECUTABLE
-  [[ -x $hotmodel ]] || fail "HOTMODEL_EXECUTABLE=$hotmodel is no executable"
-else
-  scripts/build.sh >&2
-  hotmodel=$root/dist/hotmodel
-fi
+hotmodel=$(find_hotmodel)
 llama_server=$(find_llama_server)
 dotnet build loadtests/Soak -c Release --nologo -v quiet >&2
 exec dotnet loadtests/Soak/bin/Release/net10.0/Soak.dll "$hotmodel" "$llama_server" "${1:-20}"
