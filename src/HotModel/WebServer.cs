@@ -25,6 +25,12 @@ internal static class WebServer
     /// <summary>Systems allow a million files. So many idle connections take some 100 MB; nobody has as many clients.</summary>
     private const int ConnectionsMost = 10_000;
 
+    /// <summary>
+    /// Clients that connect in the same moment. Beyond Kestrel's own 512 they wait a second before they are heard again:
+    /// that is when Linux repeats what it had no room for. It takes no more than net.core.somaxconn, 4,096 by default.
+    /// </summary>
+    private const int Backlog = 4096;
+
     /// <summary>A client sends a head at once. Kestrel's own 30 s would let an idler hold a connection longer.</summary>
     private static readonly TimeSpan HeadLimit = TimeSpan.FromSeconds(10);
 
@@ -43,26 +49,29 @@ internal static class WebServer
     /// <param name="time">The clock.</param>
     public static WebApplication Build(HotModelConfig config, TlsIdentity? tls, TimeProvider time)
     {
-        // Empty: neither arguments nor settings files nor the console's log, for the configuration is hotmodel's own.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             Args = [],
             ApplicationName = "hotmodel",
             ContentRootPath = Path.GetDirectoryName(config.FilePath),
         });
-        builder.Services.AddRoutingCore();
-        builder.Logging.SetMinimumLevel(LogLevel.Information)
+        // Neither settings files nor variables, nor the console's log: both are hotmodel's own.
+        builder.Configuration.Sources.Clear();
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information)
             // Two lines for every request otherwise.
             .AddFilter("Microsoft", LogLevel.Warning)
             // What it says of a failed start, with a stack trace, is said in one sentence by the command.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
             .AddLogs(config.Server, time);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = config.Server.StopTimeout + LastBytes);
-        builder.WebHost.UseKestrelCore();
-        // Then a flush returns when its bytes are with the system: the head of an answer must have gone before the relay
-        // writes to the socket itself.
-        if (PollerOf(config) is not null)
-            builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
+        builder.WebHost.UseSockets(sockets =>
+        {
+            sockets.Backlog = Backlog;
+            // Then a flush returns when its bytes are with the system: the head of an answer must have gone before the
+            // relay writes to the socket itself.
+            if (PollerOf(config) is not null)
+                sockets.MaxWriteBufferSize = 1;
+        });
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
