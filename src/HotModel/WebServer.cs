@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using HotModel.Access;
 using HotModel.Configuration;
 using HotModel.Http;
@@ -7,6 +8,7 @@ using HotModel.Logging;
 using HotModel.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace HotModel;
 
@@ -67,6 +69,7 @@ internal static class WebServer
         builder.WebHost.UseSockets(sockets =>
         {
             sockets.Backlog = Backlog;
+            sockets.CreateBoundListenSocket = Bind;
             // Then a flush returns when its bytes are with the system: the head of an answer must have gone before the
             // relay writes to the socket itself.
             if (PollerOf(config) is not null)
@@ -79,6 +82,18 @@ internal static class WebServer
             Listen(kestrel, config, tls, time);
         });
         return builder.Build();
+    }
+
+    /// <summary>Clients that vanish without a word, asleep or cut off, must not hold a model's slot.</summary>
+    /// <remarks>What is accepted has it from the socket that listens. Two minutes: a network may be away for one.</remarks>
+    private static Socket Bind(EndPoint where)
+    {
+        Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(where);
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 60);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 15);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
+        return socket;
     }
 
     private static void Limit(KestrelServerLimits limits, HotModelConfig config)

@@ -12,7 +12,8 @@ internal sealed record BodyRefusal(int Status, string Code, string Message);
 /// <summary>Bodies of clients' requests: of the right type, and no more than there is memory for.</summary>
 /// <param name="limitBytes">The longest that a relayed route takes.</param>
 /// <param name="budget">For all of them together; null: the usual.</param>
-internal sealed class ClientBodies(long limitBytes, BodyBudget? budget = null)
+/// <param name="time">Null: the system's.</param>
+internal sealed class ClientBodies(long limitBytes, BodyBudget? budget = null, TimeProvider? time = null)
 {
     private const string Json = "application/json";
     private const string Form = "multipart/form-data";
@@ -40,7 +41,7 @@ internal sealed class ClientBodies(long limitBytes, BodyBudget? budget = null)
         bool isTaken = false;
         try
         {
-            var (body, refusal) = await ReadAsync(context, limitBytes, share);
+            var (body, refusal) = await ReadAsync(context, limitBytes, share, time);
             isTaken = refusal is null;
             if (refusal is null)
                 return body;
@@ -67,17 +68,19 @@ internal sealed class ClientBodies(long limitBytes, BodyBudget? budget = null)
 
     /// <summary>Exactly one of the two is there.</summary>
     public static async Task<(ReadOnlyMemory<byte> Body, BodyRefusal? Refusal)> ReadAsync(
-        HttpContext context, long limitBytes, BodyBudget.BodyShare? share = null)
+        HttpContext context, long limitBytes, BodyBudget.BodyShare? share = null, TimeProvider? time = null)
     {
         HttpRequest request = context.Request;
         // The bound is kept here. Kestrel's own would close the connection over a client that still sends, which then
         // sees a reset and no answer; so it reads on for 5 s and throws away.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } maximum)
             maximum.MaxRequestBodySize = null;
+        using var pace = BodyPace.For(request.ContentLength, time ?? TimeProvider.System, context.RequestAborted);
         try
         {
             ReadOnlyMemory<byte>? body = await BoundedBody.ReadAsync(
-                request.Body, request.ContentLength, limitBytes, context.RequestAborted, share: share);
+                request.Body, request.ContentLength, limitBytes, pace?.Token ?? context.RequestAborted,
+                pace is null ? null : pace.Look, share);
             return body is { } whole ? (whole, null)
                 : (default, share is { IsRefused: true } ? NoRoom(share) : TooLong(limitBytes));
         }
@@ -85,10 +88,13 @@ internal sealed class ClientBodies(long limitBytes, BodyBudget? budget = null)
         {
             return (default, e.StatusCode switch
             {
-                StatusCodes.Status408RequestTimeout => new(e.StatusCode, "body_too_slow",
-                    $"The body came slower than {WebServer.SlowestBytesPerSecond} bytes a second."),
+                StatusCodes.Status408RequestTimeout => TooSlow(),
                 _ => new(e.StatusCode, "bad_request", e.Message),
             });
+        }
+        catch (OperationCanceledException) when (pace is { IsTooSlow: true })
+        {
+            return (default, TooSlow());
         }
         catch (IOException e) when (e.InnerException is OverflowException)
         {
@@ -116,6 +122,9 @@ internal sealed class ClientBodies(long limitBytes, BodyBudget? budget = null)
     private static BodyRefusal TooLong(long limitBytes) => new(StatusCodes.Status413PayloadTooLarge, "body_too_large",
         limitBytes >> 20 is > 0 and var mebibytes ? $"The body is longer than {mebibytes} MiB (server.max_body_mb)."
             : $"The body is longer than {limitBytes >> 10} KiB.");
+
+    private static BodyRefusal TooSlow() => new(StatusCodes.Status408RequestTimeout, "body_too_slow",
+        $"The body came slower than {WebServer.SlowestBytesPerSecond} bytes a second.");
 
     private static BodyRefusal NoRoom(BodyBudget.BodyShare share) => new(
         StatusCodes.Status503ServiceUnavailable, "too_many_large_bodies",

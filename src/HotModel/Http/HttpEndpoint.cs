@@ -72,7 +72,6 @@ internal sealed class HttpEndpoint : IDisposable
         {
             if (!isDisposed && idle.Count < IdleMax)
             {
-                connection.IdleSince = time.GetTimestamp();
                 idle.Add(connection);
                 if (idle.Count == 1)
                     sweep.Change(IdleLimit, Timeout.InfiniteTimeSpan);
@@ -120,6 +119,8 @@ internal sealed class HttpEndpoint : IDisposable
                 throw unsent;
             }
             isUsable = true;
+            // For the server that may be the end of its answer, however long the rest waits here for a slow client.
+            connection.IdleSince = time.GetTimestamp();
             bool isBodiless = request.Method == "HEAD" || reply.Status is 204 or 304;
             return new HttpReply(reply, new ReplyBody(this, connection, reply, isBodiless, isReusable: unsent is null));
         }
@@ -150,15 +151,18 @@ internal sealed class HttpEndpoint : IDisposable
 
     private void Sweep()
     {
+        List<HttpConnection> old;
         lock (gate)
         {
-            int old = idle.FindIndex(connection => time.GetElapsedTime(connection.IdleSince) < IdleLimit);
-            old = old < 0 ? idle.Count : old;
-            for (int i = 0; i < old; i++)
-                idle[i].Dispose();
-            idle.RemoveRange(0, old);
+            // One time for all of it: what is young enough to stay has time left to wait.
+            long now = time.GetTimestamp();
+            int young = idle.FindIndex(connection => time.GetElapsedTime(connection.IdleSince, now) < IdleLimit);
+            old = idle.GetRange(0, young < 0 ? idle.Count : young);
+            idle.RemoveRange(0, old.Count);
             if (idle.Count > 0)
-                sweep.Change(IdleLimit - time.GetElapsedTime(idle[0].IdleSince), Timeout.InfiniteTimeSpan);
+                sweep.Change(IdleLimit - time.GetElapsedTime(idle[0].IdleSince, now), Timeout.InfiniteTimeSpan);
         }
+        // Outside, for every stream that ends comes to the same gate.
+        old.ForEach(connection => connection.Dispose());
     }
 }

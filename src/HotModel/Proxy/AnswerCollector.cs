@@ -13,6 +13,8 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
 {
     // What a JSON answer may have as well; far beyond any context.
     public const int DefaultLimitBytes = 64 << 20;
+    // Calls without text count nothing against it. No answer has a hundred.
+    private const int ToolCallsMax = 1024;
 
     private readonly ArrayBufferWriter<byte> content = new();
     private readonly ArrayBufferWriter<byte> reasoning = new();
@@ -255,9 +257,14 @@ internal sealed class AnswerCollector(int limitBytes = AnswerCollector.DefaultLi
         int at = toolCalls.Count;
         while (at > 0 && toolCalls[at - 1].Index >= index)
             at--;
-        if (at == toolCalls.Count || toolCalls[at].Index != index)
-            toolCalls.Insert(at, new(index));
-        return toolCalls[at];
+        if (at < toolCalls.Count && toolCalls[at].Index == index)
+            return toolCalls[at];
+        var call = new ToolCall(index);
+        if (toolCalls.Count < ToolCallsMax)
+            toolCalls.Insert(at, call);
+        else
+            IsBroken = true;
+        return call;
     }
 
     /// <summary>Servers send these whole; some send them again with every fragment.</summary>

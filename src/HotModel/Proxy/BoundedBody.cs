@@ -4,18 +4,18 @@ namespace HotModel.Proxy;
 internal static class BoundedBody
 {
     // A body that only claims to be long takes no memory for it.
-    private const int FirstBufferBytes = 64 << 10;
+    public const int FirstBufferBytes = 64 << 10;
 
     /// <summary>Null where it is longer than the limit, or than its share. Throws what the stream throws.</summary>
     /// <param name="stream">The body.</param>
     /// <param name="declaredBytes">How long it says it is.</param>
     /// <param name="limitBytes">How long it may be.</param>
     /// <param name="cancel">Passed on to the stream.</param>
-    /// <param name="onWait">Called before each read.</param>
+    /// <param name="onWait">Called before each read, with how much has come.</param>
     /// <param name="share">Asked for memory beyond the first buffer; null: there is enough.</param>
     /// <remarks>The memory is not pooled: messages of it outlive the request in the store's hands.</remarks>
     public static async Task<ReadOnlyMemory<byte>?> ReadAsync(
-        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel, Action? onWait = null,
+        Stream stream, long? declaredBytes, long limitBytes, CancellationToken cancel, Action<int>? onWait = null,
         BodyBudget.BodyShare? share = null)
     {
         if (declaredBytes > limitBytes)
@@ -25,7 +25,7 @@ internal static class BoundedBody
         int length = 0;
         while (true)
         {
-            onWait?.Invoke();
+            onWait?.Invoke(length);
             int read = await stream.ReadAsync(buffer.AsMemory(length), cancel);
             if (read == 0)
                 return buffer.AsMemory(0, length);

@@ -121,7 +121,7 @@ internal sealed class ChatExchange(
         {
             ReadOnlyMemory<byte>? body = await BoundedBody.ReadAsync(
                 upstream.Body, upstream.ContentLength, AnswerLimitBytes, scope.Token,
-                () => scope.ExpectBytesWithin(SseRelay.DefaultSilenceLimit));
+                _ => scope.ExpectBytesWithin(SseRelay.DefaultSilenceLimit));
             return body is { } whole ? (whole, null) : (default, new(ForwardStage.ResponseBody, Culprit.Upstream,
                 $"The model's server answered with more than {AnswerLimitBytes >> 20} MiB.")
             { IsOfALiveServer = true });

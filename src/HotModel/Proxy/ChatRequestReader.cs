@@ -7,7 +7,7 @@ namespace HotModel.Proxy;
 internal ref struct ChatRequestReader(ReadOnlyMemory<byte> body)
 {
     /// <summary>No context holds as many, and each costs more memory than the two bytes that a client needs for it.</summary>
-    private const int MessagesMax = 65_536;
+    public const int MessagesMax = 65_536;
 
     private Utf8JsonReader reader = new(body.Span, MessageJson.ReaderOptions);
     private string? model;

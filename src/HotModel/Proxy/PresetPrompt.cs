@@ -74,15 +74,15 @@ internal sealed class PresetPrompt
             return null;
         try
         {
-            List<ReadOnlyMemory<byte>> items = MessageJson.Items(body.Body[member.Value.Start..member.Value.End]);
-            if (items.Any(item => item.Span[0] != (byte)'{'))
+            var (leading, others) = MessageJson.SystemAndOthers(
+                body.Body[member.Value.Start..member.Value.End], ChatRequestReader.MessagesMax);
+            if (!others.IsEmpty && others.Span[0] != (byte)'{')
                 return null;
-            var leading = items.Select(MessageJson.Read).TakeWhile(message => message.IsSystem).ToList();
             // One with an unpaired surrogate is llama-server's to refuse.
             if (!leading.TrueForAll(message => JsonText.IsSound(message.Json.Span)))
                 return null;
-            return Edit(PresetPlace.Messages,
-                [.. RequestSplice.ArrayOf([.. SystemPrompt.Build(preset, leading), .. items.Skip(leading.Count)])]);
+            List<ReadOnlyMemory<byte>> messages = SystemPrompt.Build(preset, leading);
+            return Edit(PresetPlace.Messages, [.. RequestSplice.ArrayOf(others.IsEmpty ? messages : [.. messages, others])]);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

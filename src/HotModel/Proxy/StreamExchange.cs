@@ -58,8 +58,17 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
         use.OnEnd?.Invoke();
         if (result.End == RelayEnd.Cut)
         {
-            await relay.WriteErrorAsync(use.Answer is null ? result.Error! : result.Error!.OfConversation(), use.Errors);
-            await BrokenStream.CloseAsync(context);
+            Task told = relay.WriteErrorAsync(
+                use.Answer is null ? result.Error! : result.Error!.OfConversation(), use.Errors);
+            try
+            {
+                await told.WaitAsync(WaitingStream.ClientLimit);
+                await BrokenStream.CloseAsync(context);
+            }
+            catch (TimeoutException)
+            {
+                context.Abort();
+            }
         }
     }
 

@@ -29,13 +29,14 @@ internal static class UpstreamTarget
     }
 
     /// <summary>What no request line may have is escaped: Kestrel lets most of it pass.</summary>
+    /// <remarks>A # too: llama-server reads nothing that stands behind it, such as autoload=false.</remarks>
     private static StringBuilder Append(StringBuilder target, ReadOnlySpan<char> parameter)
     {
-        if (!parameter.ContainsAnyExceptInRange('!', '~'))
+        if (!parameter.ContainsAnyExceptInRange('!', '~') && !parameter.Contains('#'))
             return target.Append(parameter);
         foreach (byte value in Encoding.UTF8.GetBytes(parameter.ToString()))
         {
-            if (value is >= (byte)'!' and <= (byte)'~')
+            if (value is >= (byte)'!' and <= (byte)'~' and not (byte)'#')
                 target.Append((char)value);
             else
                 target.Append(CultureInfo.InvariantCulture, $"%{value:X2}");

@@ -122,6 +122,31 @@ internal static class MessageJson
         return items;
     }
 
+    /// <summary>Cuts off the system messages that a JSON array begins with.</summary>
+    /// <param name="jsonArray">Of messages.</param>
+    /// <param name="most">So many at most; further ones are among the others.</param>
+    /// <returns>They, and in one piece what stands behind them, up to the array's end; empty where that is nothing.</returns>
+    public static (List<ChatMessage> System, ReadOnlyMemory<byte> Others) SystemAndOthers(
+        ReadOnlyMemory<byte> jsonArray, int most)
+    {
+        var system = new List<ChatMessage>();
+        var reader = new Utf8JsonReader(jsonArray.Span, ReaderOptions);
+        reader.Read();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            var start = (int)reader.TokenStartIndex;
+            var others = jsonArray[start..^1];
+            if (reader.TokenType != JsonTokenType.StartObject || system.Count == most)
+                return (system, others);
+            reader.Skip();
+            var message = Read(jsonArray[start..(int)reader.BytesConsumed]);
+            if (!message.IsSystem)
+                return (system, others);
+            system.Add(message);
+        }
+        return (system, default);
+    }
+
     /// <summary>The same JSON on one line: insignificant white space is left out, every other byte stays.</summary>
     public static byte[] OneLine(ReadOnlySpan<byte> json)
     {

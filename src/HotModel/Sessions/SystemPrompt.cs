@@ -23,16 +23,16 @@ internal static class SystemPrompt
     {
         if (presetText.Length == 0)
             return client;
-        var text = presetText;
+        var texts = new List<string> { presetText };
         var separate = new List<ReadOnlyMemory<byte>>();
         foreach (var message in client)
         {
             if (MessageJson.PlainText(message.Span) is not { } clientText)
                 separate.Add(message);
             else if (clientText.Length > 0)
-                text = $"{text}\n\n{clientText}";
+                texts.Add(clientText);
         }
-        return [Message(text), .. separate];
+        return [Message(string.Join("\n\n", texts)), .. separate];
     }
 
     private static ReadOnlyMemory<byte> Message(string text)

@@ -27,21 +27,15 @@ internal sealed class TlsGate(ConnectionDelegate next, TlsIdentity identity, Tim
 
     public async Task RunAsync(ConnectionContext connection)
     {
-        TlsStream? tls = null;
+        var network = connection.Transport;
+        bool isTls;
         try
         {
             using var limit = new CancellationTokenSource(HandshakeLimit, time);
-            var network = connection.Transport;
             var read = await network.Input.ReadAsync(limit.Token);
-            var isTls = !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] == Handshake;
+            isTls = !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] == Handshake;
             network.Input.AdvanceTo(read.Buffer.Start);
-            if (isTls)
-            {
-                tls = new TlsStream(identity.NewSession(), network);
-                if (!await tls.HandshakeAsync(limit.Token))
-                    return;
-            }
-            else if (!IsOfThisMachine(connection))
+            if (!isTls && !IsOfThisMachine(connection))
             {
                 if (!read.Buffer.IsEmpty)
                     await network.Output.WriteAsync(Refusal, limit.Token);
@@ -51,30 +45,46 @@ internal sealed class TlsGate(ConnectionDelegate next, TlsIdentity identity, Tim
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // Too slow, or gone again.
-            tls?.Dispose();
             return;
         }
-        await (tls is null ? next(connection) : SpeakAsync(connection, tls));
+        if (!isTls)
+        {
+            await next(connection);
+            return;
+        }
+        using var tls = new TlsStream(identity.NewSession(), network);
+        if (await AgreesAsync(tls))
+            await SpeakAsync(connection, tls);
+    }
+
+    private async Task<bool> AgreesAsync(TlsStream tls)
+    {
+        using var limit = new CancellationTokenSource(HandshakeLimit, time);
+        try
+        {
+            return await tls.HandshakeAsync(limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            return false;
+        }
     }
 
     private async Task SpeakAsync(ConnectionContext connection, TlsStream tls)
     {
-        using (tls)
+        var network = connection.Transport;
+        connection.Features.Set<ITlsConnectionFeature>(new WithoutClientCertificate());
+        connection.Transport = new Plain(tls);
+        try
         {
-            var network = connection.Transport;
-            connection.Features.Set<ITlsConnectionFeature>(new WithoutClientCertificate());
-            connection.Transport = new Plain(tls);
-            try
-            {
-                await next(connection);
-            }
-            finally
-            {
-                connection.Transport = network;
-            }
-            using var limit = new CancellationTokenSource(HandshakeLimit, time);
-            await tls.EndAsync(limit.Token);
+            await next(connection);
         }
+        finally
+        {
+            connection.Transport = network;
+        }
+        using var limit = new CancellationTokenSource(HandshakeLimit, time);
+        await tls.EndAsync(limit.Token);
     }
 
     /// <summary>Also by the address that others use: then both ends have it.</summary>

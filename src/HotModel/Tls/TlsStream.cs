@@ -123,9 +123,11 @@ internal sealed class TlsStream(TlsSession session, IDuplexPipe network) : Strea
     private async ValueTask<bool> ReceiveAsync(CancellationToken cancel)
     {
         var read = await network.Input.ReadAsync(cancel);
-        foreach (var piece in read.Buffer)
+        // The library keeps the room that it was once given much at once for as long as the connection lasts.
+        var taken = read.Buffer.Slice(0, Math.Min(read.Buffer.Length, RecordBytes));
+        foreach (var piece in taken)
             session.Take(piece.Span);
-        network.Input.AdvanceTo(read.Buffer.End);
-        return !read.Buffer.IsEmpty || !read.IsCompleted;
+        network.Input.AdvanceTo(taken.End);
+        return !taken.IsEmpty || !read.IsCompleted;
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -40,6 +41,33 @@ public sealed class TlsTests
         var ids = JsonNode.Parse(await tokens.Content.ReadAsStringAsync())!["tokens"]!;
         using var back = await client.PostAsync("detokenize", Json(new JsonObject { ["tokens"] = ids.DeepClone() }.ToJsonString()));
         Assert.Contains("19999", await back.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Scanners, and every browser that does not know the root.</summary>
+    [Fact]
+    public async Task A19_handshakes_that_fail_leave_no_memory_behind()
+    {
+        var (hotmodel, certificates, setup) = await StartAsync();
+        await using var stopped = hotmodel;
+        using var disposed = certificates;
+        // What the process takes for connections as such has been taken.
+        await FailAsync(500);
+        var before = ProcessTree.ResidentBytes(hotmodel.Pid);
+        await FailAsync(2500);
+        Assert.InRange(ProcessTree.ResidentBytes(hotmodel.Pid) - before, long.MinValue, 20 << 20);
+
+        async Task FailAsync(int times)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(IPAddress.Loopback, setup.Port);
+                await client.GetStream().WriteAsync(new byte[] { 22, 3, 1, 0, 5, 1, 0, 0, 1, 0 });
+                while (await client.GetStream().ReadAsync(new byte[100]) > 0)
+                {
+                }
+            }
+        }
     }
 
     [Fact]

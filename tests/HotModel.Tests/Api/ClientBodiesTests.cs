@@ -2,6 +2,7 @@ using System.Text;
 using HotModel.Api;
 using HotModel.Proxy;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 
 namespace HotModel.Tests.Api;
 
@@ -59,6 +60,37 @@ public sealed class ClientBodiesTests
             await Assert.ThrowsAsync<IOException>(() => bodies.ReadAsync(context, ModelPlace.Body));
         }
         Assert.NotNull(await bodies.ReadAsync(Request(200 * Kib), ModelPlace.Body));
+    }
+
+    /// <summary>A fast beginning pays for nothing: who takes the memory of others has to go on.</summary>
+    [Theory]
+    [InlineData(7200, 200)]
+    [InlineData(7199, 408)]
+    public async Task Long_body_has_to_bring_something_in_every_half_minute(int bytesInTime, int status)
+    {
+        var time = new FakeTimeProvider();
+        var context = Request(0);
+        context.Request.Body = new SlowStream(150 * Kib, bytesInTime, time);
+
+        var body = await new ClientBodies(1 << 20, budget, time).ReadAsync(context, ModelPlace.Body);
+
+        Assert.Equal(status == 200, body is not null);
+        Assert.Equal(status, context.Response.StatusCode);
+    }
+
+    /// <summary>Begins fast, and then takes 29 s for each read.</summary>
+    private sealed class SlowStream(int bytesAtOnce, int bytesLater, FakeTimeProvider time) : MemoryStream(new byte[bytesAtOnce])
+    {
+        private int reads;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (await base.ReadAsync(buffer, CancellationToken.None) is > 0 and var read)
+                return read;
+            time.Advance(TimeSpan.FromSeconds(29));
+            cancellationToken.ThrowIfCancellationRequested();
+            return reads++ < 5 ? Math.Min(bytesLater, buffer.Length) : 0;
+        }
     }
 
     private sealed class BreakingStream(int bytes) : MemoryStream(new byte[bytes])

@@ -101,6 +101,56 @@ public abstract class HttpPoolTests(bool isPolled)
         Assert.Equal(2, server.Accepted);
     }
 
+    /// <summary>To the server it is idle since it has sent the answer, however long a slow client takes it from us.</summary>
+    [Fact]
+    public async Task Time_in_which_an_answer_is_read_slowly_counts_as_idle()
+    {
+        var time = new FakeTimeProvider();
+        await using var server = new ScriptedServer(ScriptedServer.Always(Hello), ScriptedServer.Always(Hello));
+        using var endpoint = Open(server.Address, time);
+
+        HttpReply slow = await endpoint.SendAsync(Get, CancellationToken.None);
+        time.Advance(TimeSpan.FromSeconds(4.5));
+        Assert.Equal(5, await slow.Body.ReadAsync(new byte[10]));
+        await AskAsync(endpoint, Get);
+
+        Assert.Equal(2, server.Accepted);
+    }
+
+    /// <summary>What is left to wait must not come out as less than nothing, which no timer takes.</summary>
+    [Fact]
+    public async Task Sweep_goes_on_where_a_connection_comes_of_age_meanwhile()
+    {
+        var time = new HurryingTime();
+        await using var server = new ScriptedServer([.. Enumerable.Repeat(ScriptedServer.Always(Hello), 3)]);
+        using var endpoint = Open(server.Address, time);
+        HttpReply first = await endpoint.SendAsync(Get, CancellationToken.None);
+        HttpReply second = await endpoint.SendAsync(Get, CancellationToken.None);
+        Assert.Equal(5, await first.Body.ReadAsync(new byte[10]));
+        Assert.Equal(5, await second.Body.ReadAsync(new byte[10]));
+        time.Advance(TimeSpan.FromMilliseconds(120));
+        await AskAsync(endpoint, Get);
+
+        // The second one is too young at the second look, and would be too old at the third.
+        time.Hurry = TimeSpan.FromMilliseconds(50);
+        time.Advance(TimeSpan.FromSeconds(4) - TimeSpan.FromMilliseconds(120));
+        time.Hurry = TimeSpan.Zero;
+        time.Advance(TimeSpan.FromSeconds(1));
+
+        await AskAsync(endpoint, Get);
+        Assert.Equal(3, server.Accepted);
+    }
+
+    /// <summary>Goes on by so much at each look at it.</summary>
+    private sealed class HurryingTime : FakeTimeProvider
+    {
+        private long hurried;
+
+        public TimeSpan Hurry { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + (hurried += Hurry.Ticks);
+    }
+
     [Fact]
     public async Task Connection_that_the_server_closed_meanwhile_is_not_used()
     {

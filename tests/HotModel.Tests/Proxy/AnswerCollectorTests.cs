@@ -49,6 +49,15 @@ public class AnswerCollectorTests
             Delta("""{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}""")));
 
     [Fact]
+    public void Tool_calls_without_end_are_not_gathered()
+    {
+        AnswerCollector answer = Collect(
+            [.. Enumerable.Range(0, 2000).Select(i => Delta($$"""{"tool_calls":[{"index":{{2000 - i}},"id":"a"}]}"""))]);
+        Assert.True(answer.IsBroken);
+        Assert.Null(answer.BuildMessage());
+    }
+
+    [Fact]
     public void Content_beside_tool_calls_stays() => Assert.Contains(
         "\"content\":\"wait\"",
         Message(Delta("""{"content":"wait","tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}]}""")));

@@ -115,6 +115,23 @@ public class PresetPromptTests
     public void Messages_begin_as_a_conversation_does(string mode, string preset, string body, string expected) =>
         Assert.Equal(expected, Edit(mode, preset, "Messages", body));
 
+    /// <summary>However many there are, they take no more memory and time than their bytes.</summary>
+    [Fact]
+    public void Messages_by_the_hundred_thousand_are_merged_as_few_are()
+    {
+        const int Count = 60_000;
+        string system = string.Concat(Enumerable.Repeat("{\"role\":\"system\",\"content\":\"S\"},", Count));
+        string others = string.Join(',', Enumerable.Repeat("{}", 500_000));
+        string body = $$"""{"model":1,"messages":[{{system}}{{others}}]}""";
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        string? edited = Edit("Merge", "P", "Messages", body);
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 60 << 20);
+        string merged = string.Concat(Enumerable.Repeat("\\n\\nS", Count));
+        Assert.Equal($$"""{"model":"m","messages":[{"role":"system","content":"P{{merged}}"},{{others}}]}""", edited);
+    }
+
     [Fact]
     public void Messages_as_deep_as_a_conversation_may_have_are_merged()
     {
