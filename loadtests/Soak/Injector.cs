@@ -7,9 +7,7 @@ namespace Soak;
 /// <summary>Does one fault after another, and sees that hotmodel comes back from each.</summary>
 internal sealed class Injector(FaultRecord record, ICollection<string> problems)
 {
-    // Seconds on a machine of its own. On one with twenty times as much to do as it can, the answers that a switch waits for take
-    // a minute; what hangs, hangs for ever.
-    public static readonly TimeSpan RecoveryLimit = TimeSpan.FromSeconds(120);
+    public static readonly TimeSpan RecoveryLimit = TimeSpan.FromSeconds(30);
 
     // A fault that would begin in the last seconds would have no clients left to see it.
     private static readonly TimeSpan LastSeconds = TimeSpan.FromSeconds(3);

@@ -8,7 +8,7 @@ namespace HotModel.LoadTests.Scenarios;
 internal sealed class Client : IDisposable
 {
     /// <summary>For an answer to come to its end, a wait for a switch included.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly HttpClient http;
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using HotModel.Llama;
 using HotModel.Sessions;
 using HotModel.Tls;
@@ -30,7 +31,7 @@ internal static class ServeCommand
                 && !TlsCertificate.TryLoad(files, TimeProvider.System.GetUtcNow(), out certificate, out var problem))
             {
                 await error.WriteLineAsync($"hotmodel cannot start: {problem}.");
-                return 1;
+                return ConfigOption.BadConfigStatus;
             }
             try
             {
@@ -45,6 +46,13 @@ internal static class ServeCommand
                     await using var host = HotModelHost.Create(loaded, certificate);
                     return await host.RunAsync() ? 0 : BrokenStatus;
                 }
+            }
+            catch (SocketException e)
+            {
+                await error.WriteLineAsync(
+                    $"hotmodel cannot start: it cannot listen on {loaded.Server.Host}, port {loaded.Server.Port} "
+                    + $"(server.host, server.port): {e.Message}.");
+                return ConfigOption.BadConfigStatus;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
             {

@@ -23,11 +23,20 @@ internal static class EnvironmentOverrides
         }
     }
 
+    private static ConfigError NoSuchKey(ConfigOrigin variable, ConfigValues values) =>
+        variable.Error("no such key" + NearestName.Hint(variable.Source.ToUpperInvariant(), Known(values)));
+
     private static void ApplyOne(string variable, string text, ConfigValues values, List<ConfigError> errors)
     {
         var origin = new ConfigOrigin(variable, 0, 0);
         var rest = variable[Prefix.Length..];
         var split = rest.IndexOf(Separator, StringComparison.Ordinal);
+        if (split < 0)
+        {
+            // The prefix's own "_" is one of the two.
+            errors.Add(NoSuchKey(origin, values));
+            return;
+        }
         var section = ConfigSchema.Sections.FirstOrDefault(known => Same(known, rest[..split]));
         var target = section is null ? null : values[section];
         var key = rest[(split + Separator.Length)..];
@@ -50,7 +59,7 @@ internal static class EnvironmentOverrides
             : ConfigSchema.Keys.FirstOrDefault(known => known.Section == section && Same(known.Name, key));
         if (target is null || schema is null)
         {
-            errors.Add(origin.Error("no such key" + NearestName.Hint(variable.ToUpperInvariant(), Known(values))));
+            errors.Add(NoSuchKey(origin, values));
             return;
         }
         if (schema.Type.FromEnvironment(text, out var wrong) is { } value)

@@ -12,6 +12,8 @@ internal static class NearestName
         // A third of the letters wrong is where a guess stops being a help and starts being noise.
         var limit = Math.Max(2, name.Length / 3);
         return known
+            // No fewer are wrong than one is longer by: and so a name without end is compared with nothing.
+            .Where(candidate => Math.Abs(candidate.Length - name.Length) <= limit)
             .Select(candidate => (candidate, distance: Distance(Fold(name), Fold(candidate))))
             .Where(found => found.distance <= limit && found.distance < found.candidate.Length)
             .OrderBy(found => found.distance).ThenBy(found => found.candidate, StringComparer.Ordinal)

@@ -14,7 +14,7 @@ internal sealed class RotatedFile(string path, long maxBytes, int files) : ILogO
             if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
                 Directory.CreateDirectory(folder);
             stream ??= Open();
-            return null;
+            return stream.CanSeek ? null : "it is no file; what shall go to standard error goes there without log_file";
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -11,8 +11,9 @@ internal sealed class StandardError : ILogOutput
             stream.Write(lines);
             return true;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            // The latter where it was opened for reading.
             return false;
         }
     }

@@ -26,7 +26,9 @@ internal sealed class QuietTime
         return new RequestStay(this);
     }
 
-    /// <summary>Waits until no request is there. Then the piece has begun, and whoever waited ends it.</summary>
+    /// <summary>
+    /// Waits until no request is there, nor another's piece. Then the piece has begun, and whoever waited ends it.
+    /// </summary>
     public async Task BeginPieceAsync(CancellationToken cancel)
     {
         while (true)
@@ -34,12 +36,12 @@ internal sealed class QuietTime
             Task wait;
             lock (sync)
             {
-                if (requests == 0)
+                if (requests == 0 && piece is null)
                 {
                     piece = NewSource();
                     return;
                 }
-                wait = (quiet ??= NewSource()).Task;
+                wait = (requests == 0 ? piece! : quiet ??= NewSource()).Task;
             }
             await wait.WaitAsync(cancel);
         }

@@ -30,6 +30,7 @@ internal sealed class ChatExchange(
         if (result.Error is { } error)
             return error;
         using HttpReply upstream = result.Reply!;
+        slot?.HasBegun = upstream.Status == StatusCodes.Status200OK;
         WaitingStream? waiting = WaitingStream.Of(context);
         if (waiting is null || !waiting.End())
         {
@@ -54,7 +55,11 @@ internal sealed class ChatExchange(
                     slot?.Dispose();
                     turn.Dispose();
                 },
-                OnEnd = turn.Dispose,
+                OnEnd = () =>
+                {
+                    slot?.Dispose();
+                    turn.Dispose();
+                },
             });
             return null;
         }
@@ -73,13 +78,13 @@ internal sealed class ChatExchange(
             return ModelGoneReply.Error;
         if (begun is not null)
         {
-            Release(upstream, lease, turn);
+            Release(upstream, lease, turn, slot);
             await begun.FailAsync(StreamFailure.Of(status, body.Span));
             return null;
         }
         if (status >= StatusCodes.Status400BadRequest)
         {
-            Release(upstream, lease, turn);
+            Release(upstream, lease, turn, slot);
             response.StatusCode = status;
             response.ContentType = upstream.ContentType;
             response.Headers.RetryAfter = upstream.RetryAfter;
@@ -90,9 +95,8 @@ internal sealed class ChatExchange(
             if (answer.Message is { } message)
                 Store(turn, lease.Model, Sound(body[message.Start..message.End]));
             slot?.Answered(answer.Timings);
-            slot?.Dispose();
             lease.Answered = true;
-            Release(upstream, lease, turn);
+            Release(upstream, lease, turn, slot);
             response.ContentType = "application/json; charset=utf-8";
             await WriteAsync(response,
                 [body[..answer.ObjectEnd], Explain(turn, lease, prompt, answer.IsEmpty), body[answer.ObjectEnd..]]);
@@ -107,9 +111,10 @@ internal sealed class ChatExchange(
     }
 
     /// <summary>Gives back what others wait for: all that is left is to write to a client that may not read.</summary>
-    private static void Release(HttpReply upstream, ModelLease lease, Turn turn)
+    private static void Release(HttpReply upstream, ModelLease lease, Turn turn, TakenSlot? slot)
     {
         upstream.Dispose();
+        slot?.Dispose();
         lease.Dispose();
         turn.Dispose();
     }

@@ -15,7 +15,7 @@ internal sealed record StreamUse
     public ErrorShape Errors { get; init; } = ErrorShape.OpenAi;
     /// <summary>Called once, when the answer is whole and before the client can see that it is.</summary>
     public Action? OnComplete { get; init; }
-    /// <summary>Called when nothing more comes: gives back what others wait for.</summary>
+    /// <summary>Called when nothing more comes, before the lease goes back: gives back what others wait for.</summary>
     public Action? OnEnd { get; init; }
 }
 
@@ -54,8 +54,8 @@ internal sealed class StreamExchange(ProxyMetrics metrics, ILogger<StreamExchang
             context.Abort();
         // All that is left is to write to a client that may not read.
         upstream.Dispose();
-        lease.Dispose();
         use.OnEnd?.Invoke();
+        lease.Dispose();
         if (result.End == RelayEnd.Cut)
         {
             Task told = relay.WriteErrorAsync(

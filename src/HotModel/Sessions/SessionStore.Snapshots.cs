@@ -30,13 +30,19 @@ internal sealed partial class SessionStore
             "SELECT file, session, model, fingerprint, model_and_build, history, tokens, bytes, changed "
             + "FROM snapshots ";
 
+        private const string Updated = "(SELECT updated FROM sessions WHERE key = session)";
+        private const string ByConversation = "ORDER BY " + Updated + ", used, created, file";
+
         public StoreStatement Insert { get; } = statement(
             "INSERT INTO snapshots (file, session, model, fingerprint, model_and_build, history, tokens, bytes, changed, "
             + "created, used, boot, setup, token_seconds) "
             + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)", 13);
 
         public StoreStatement Find { get; } = statement(Columns + "WHERE session = $1 AND fingerprint = $2", 2);
-        public StoreStatement ByUse { get; } = statement(Columns + "ORDER BY used, created, file", 0);
+        public StoreStatement ByUse { get; } = statement(Columns + ByConversation, 0);
+        public StoreStatement MayGo { get; } = statement(
+            Columns + "WHERE session IS NOT $2 AND " + Updated + " <= (SELECT updated FROM sessions WHERE key = $1) "
+            + ByConversation, 2);
         public StoreStatement NotOnDisk { get; } = statement(
             "SELECT file FROM snapshots WHERE boot IS NOT NULL AND boot <> $1", 1);
         public StoreStatement FilesOfSession { get; } = statement("SELECT file FROM snapshots WHERE session = $1", 1);
@@ -174,17 +180,20 @@ internal sealed partial class SessionStore
             return Find(sessionKey, fingerprint);
     }
 
-    /// <summary>The least recently used first.</summary>
+    /// <summary>Those of the conversation that was used least recently first.</summary>
     public IReadOnlyList<StoredSnapshot> SnapshotsByUse()
     {
         lock (sync)
-        {
-            var all = new List<StoredSnapshot>();
-            using var row = snapshots.ByUse.Read();
-            while (row.Read())
-                all.Add(ReadSnapshot(row));
-            return all;
-        }
+            return ReadSnapshots(snapshots.ByUse.Read());
+    }
+
+    /// <summary>Those of conversations that were not used since, and its own; in the same order.</summary>
+    /// <param name="sessionKey">A conversation.</param>
+    /// <param name="sparedKey">One whose files are not among them.</param>
+    public IReadOnlyList<StoredSnapshot> SnapshotsThatMayGoFor(long sessionKey, long? sparedKey)
+    {
+        lock (sync)
+            return ReadSnapshots(snapshots.MayGo.Read(sessionKey, sparedKey));
     }
 
     /// <summary>Those that another run of the system wrote and may have taken with it.</summary>
@@ -274,6 +283,15 @@ internal sealed partial class SessionStore
         while (row.Read())
             texts.Add(row.GetString(0));
         return texts;
+    }
+
+    private static List<StoredSnapshot> ReadSnapshots(SqliteDataReader rows)
+    {
+        using var row = rows;
+        var all = new List<StoredSnapshot>();
+        while (row.Read())
+            all.Add(ReadSnapshot(row));
+        return all;
     }
 
     private static StoredSnapshot ReadSnapshot(SqliteDataReader row) => new(

@@ -33,6 +33,8 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
     public ReadFile FromFile { get; set; }
     /// <summary>Behind that, evaluated before it was asked for.</summary>
     public int AheadTokens { get; init; }
+    /// <summary>llama-server has begun with its answer.</summary>
+    public bool HasBegun { get; set; }
 
     /// <summary>The whole answer has come, and the turn is stored; null: it said nothing of its cost.</summary>
     public void Answered(AnswerTimings? timings)

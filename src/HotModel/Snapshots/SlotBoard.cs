@@ -105,16 +105,21 @@ internal sealed class SlotBoard
             entry.Hold(entry.Tokens, entry.History, entry.IsKept);
     }
 
-    /// <summary>Other slots that hold a conversation and are at rest, and what of it no file has.</summary>
-    public IReadOnlyList<(int Slot, HeldConversation? Unkept)> IdleBeside(int slot) =>
+    /// <summary>Other slots that hold a conversation and are at rest.</summary>
+    public IReadOnlyList<int> IdleBeside(int slot) =>
     [
-        .. entries.Select((entry, at) => (Slot: at, Entry: entry))
-            .Where(item => item.Slot != slot && item.Entry is { Session: not null, IsBusy: false })
-            .Select(item => (item.Slot, Unkept(item.Entry))),
+        .. Enumerable.Range(0, entries.Length)
+            .Where(other => other != slot && entries[other] is { Session: not null, IsBusy: false }),
     ];
 
     /// <summary>Takes an idle slot out of use until it is given up. False: a request has it by now.</summary>
-    public bool Close(int slot) => !entries[slot].IsBusy && (entries[slot].IsBusy = true);
+    /// <param name="slot">The slot.</param>
+    /// <param name="unkept">What it holds and no file does.</param>
+    public bool Close(int slot, out HeldConversation? unkept)
+    {
+        unkept = Unkept(entries[slot]);
+        return !entries[slot].IsBusy && (entries[slot].IsBusy = true);
+    }
 
     /// <summary>The slot of a conversation; null where it has none.</summary>
     public int? SlotOf(string session) =>

@@ -91,9 +91,7 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// Before a model is loaded: llama-server does not start without the folder, and somebody may have deleted it.
-    /// </summary>
+    /// <summary>Before a load: llama-server does not start without the folder, and somebody may have deleted it.</summary>
     public void Prepare()
     {
         if (!isEnabled)
@@ -250,7 +248,9 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             return NotSaved(SaveStatus.Changed, "The slot holds something else by now.");
         var expected = quota.Estimate(passport.Fingerprint, content.Tokens);
         var before = store.FindSnapshot(content.SessionKey, passport.Fingerprint);
-        if (quota.MakeRoom(expected ?? 0, before) is { } noRoom)
+        if (quota.IsTakenByNewer(expected ?? 0, content))
+            return NotSaved(SaveStatus.NoRoom, "Conversations that were used since take all the room.");
+        if (quota.MakeRoom(expected ?? 0, content, before) is { } noRoom)
             return NotSaved(SaveStatus.Failed, noRoom);
         var reply = await client.SlotAsync(
             upstream.Model, slot, "save", file, TransferLimit(expected ?? quota.MaxBytes), cancel);

@@ -5,7 +5,8 @@ using HotModel.Sessions;
 
 namespace HotModel.Snapshots;
 
-/// <summary>How much disk snapshots may take; makes room by deleting the least recently used.</summary>
+/// <summary>How much disk snapshots may take; makes room by deleting those of the conversations that were used
+/// least recently.</summary>
 internal sealed class SnapshotQuota
 {
     private const long DefaultMaxBytes = 8L << 30;
@@ -46,19 +47,25 @@ internal sealed class SnapshotQuota
         ? (long)((double)known.Bytes / known.Tokens * tokens)
         : null;
 
+    /// <summary>Only files of conversations that were used since could make room: those are rather kept.</summary>
+    public bool IsTakenByNewer(long expectedBytes, SlotContent content) =>
+        expectedBytes <= MaxBytes && store.SnapshotTotals().Bytes - MayGoFor(content).Sum(snapshot => snapshot.Bytes)
+            + expectedBytes > MaxBytes;
+
     /// <summary>Makes room for a file of about so many bytes.</summary>
     /// <param name="expectedBytes">0 where unknown.</param>
+    /// <param name="content">Of the file.</param>
     /// <param name="replaced">Will be replaced by the new file, so it goes first.</param>
     /// <returns>Null, or why there is none.</returns>
-    public string? MakeRoom(long expectedBytes, StoredSnapshot? replaced)
+    public string? MakeRoom(long expectedBytes, SlotContent content, StoredSnapshot? replaced)
     {
         if (expectedBytes > MaxBytes)
             return TooLarge(expectedBytes);
-        var all = store.SnapshotsByUse();
-        var held = all.Sum(snapshot => snapshot.Bytes);
-        if (freeBytes() + held < expectedBytes + FreeMarginBytes)
+        var held = store.SnapshotTotals().Bytes;
+        var mayGo = MayGoFor(content);
+        if (freeBytes() + mayGo.Sum(snapshot => snapshot.Bytes) < expectedBytes + FreeMarginBytes)
             return NoDisk(expectedBytes);
-        foreach (var snapshot in all.OrderBy(snapshot => snapshot.File == replaced?.File ? 0 : 1))
+        foreach (var snapshot in mayGo.OrderBy(snapshot => snapshot.File == replaced?.File ? 0 : 1))
         {
             if (held + expectedBytes <= MaxBytes && HasDisk(expectedBytes))
                 return null;
@@ -84,6 +91,9 @@ internal sealed class SnapshotQuota
             held -= snapshot.Bytes;
         }
     }
+
+    private IReadOnlyList<StoredSnapshot> MayGoFor(SlotContent content) =>
+        store.SnapshotsThatMayGoFor(content.SessionKey, content.SparedKey);
 
     private void Evict(StoredSnapshot snapshot)
     {

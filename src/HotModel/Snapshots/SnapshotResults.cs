@@ -14,6 +14,8 @@ internal sealed record SlotContent(long SessionKey, MessageHash History, int Tok
     public bool IsCut { get; init; }
     /// <summary>Of evaluating them, where that is known.</summary>
     public double? TokenSeconds { get; init; }
+    /// <summary>The conversation that comes to the slot next: its file makes no room for this one.</summary>
+    public long? SparedKey { get; init; }
 }
 
 internal enum SaveStatus
@@ -27,6 +29,8 @@ internal enum SaveStatus
     Changed,
     /// <summary>A file has it already.</summary>
     Kept,
+    /// <summary>There is none beside conversations that were used since.</summary>
+    NoRoom,
     Failed,
 }
 

@@ -68,10 +68,11 @@ internal sealed partial class WarmReturn
         var still = seat.Displaced;
         try
         {
+            var head = store.Find(session);
             if (seat.Displaced is { } displaced)
-                await SaveAsync(current, seat.Slot, displaced, cancel);
+                await SaveAsync(current, seat.Slot, displaced, cancel, comesNext: head?.Key);
             still = null;
-            if (store.Find(session) is { } head
+            if (head is not null
                 && await RestoreAsync(current, seat.Slot, head.Key, cancel) is
                 { Status: RestoreStatus.Restored, Content: { } content } result)
             {
@@ -108,7 +109,11 @@ internal sealed partial class WarmReturn
     internal void EndOpenUse(LoadedSlots current)
     {
         lock (sync)
+        {
             current.OpenUses--;
+            // It may have waited for a slot and run in one whose own request was cut meanwhile.
+            current.Board.Doubt();
+        }
     }
 
     /// <summary>
@@ -214,7 +219,11 @@ internal sealed partial class WarmReturn
                 slot.Current.Board.Leave(slot.Slot, known.Tokens, known.History);
                 return;
             }
-            slot.Current.Board.LeaveCut(slot.Slot);
+            // Of one that was refused: what stood in the slot before stands there still, and is another's.
+            if (slot is { IsOwn: false, FromFile.Tokens: 0, HasBegun: false })
+                slot.Current.Board.GiveUp(slot.Slot, null);
+            else
+                slot.Current.Board.LeaveCut(slot.Slot);
             // A client that left: llama-server may be at its answer still.
             slot.Current.IsUncertain = true;
         }
@@ -232,29 +241,32 @@ internal sealed partial class WarmReturn
     /// <summary>Where the other slots leave no room for it, they are saved and emptied first.</summary>
     private async Task<RestoreResult> RestoreAsync(LoadedSlots current, int slot, long key, CancellationToken cancel)
     {
-        IReadOnlyList<(int Slot, HeldConversation? Unkept)> others;
+        IReadOnlyList<int> others;
         lock (sync)
             others = current.Board.IdleBeside(slot);
         var result = await keeper.RestoreAsync(current.Upstream, current.Passport, slot, key, others.Count > 0, cancel);
         if (result.Status != RestoreStatus.NoRoom)
             return result;
-        foreach (var (other, unkept) in others)
+        foreach (var other in others)
         {
+            HeldConversation? still;
             lock (sync)
             {
-                if (!current.Board.Close(other))
+                // What it holds now: it may have answered while the file was read.
+                if (!current.Board.Close(other, out still))
                     continue;
             }
             try
             {
-                if (unkept is not null)
-                    await SaveAsync(current, other, unkept, cancel);
+                if (still is not null)
+                    await SaveAsync(current, other, still, cancel);
+                still = null;
                 await keeper.EraseAsync(current.Upstream, other, cancel);
             }
             finally
             {
                 lock (sync)
-                    current.Board.GiveUp(other, null);
+                    current.Board.GiveUp(other, still);
             }
         }
         return await keeper.RestoreAsync(current.Upstream, current.Passport, slot, key, isCrowded: false, cancel);

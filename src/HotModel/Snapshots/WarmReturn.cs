@@ -167,11 +167,12 @@ internal sealed partial class WarmReturn(
             return current.Speed.SecondsPerToken is { } each ? Round(Math.Max(0, (result.Tokens * each) - result.Seconds)) : null;
     }
 
-    /// <summary>Null where the conversation was deleted meanwhile.</summary>
+    /// <summary>Null where the conversation was deleted meanwhile, or no longer begins so.</summary>
     private async Task<SaveResult?> SaveAsync(
-        LoadedSlots current, int slot, HeldConversation held, CancellationToken cancel)
+        LoadedSlots current, int slot, HeldConversation held, CancellationToken cancel, long? comesNext = null)
     {
-        if (store.Find(held.Session) is not { } head)
+        if (store.Find(held.Session) is not { } head
+            || (held.History != MessageHash.Start && !store.HasInHistory(head.Key, held.History)))
             return null;
         double? tokenSeconds;
         lock (sync)
@@ -182,6 +183,7 @@ internal sealed partial class WarmReturn(
                 IsKept = held.IsKept,
                 IsCut = held.IsCut,
                 TokenSeconds = tokenSeconds,
+                SparedKey = comesNext,
             }, cancel);
     }
 

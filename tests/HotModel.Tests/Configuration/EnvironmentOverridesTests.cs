@@ -54,6 +54,8 @@ public sealed class EnvironmentOverridesTests : IDisposable
         "no such key (did you mean \"HOTMODEL_MODELS__QWEN2_5_7B__PATH\"?)")]
     [InlineData("HOTMODEL_MODELS__PATH", "1", "no such key")]
     [InlineData("HOTMODEL___", "1", "no such key")]
+    [InlineData("HOTMODEL__", "1", "no such key")]
+    [InlineData("HOTMODEL__RELAY", "1", "no such key")]
     public void Bad_variable_is_an_error_by_its_name(string name, string value, string error) => Assert.StartsWith(
         $"{name}: {error}", Assert.Single(folder.Errors(Toml, (name, value))), StringComparison.Ordinal);
 

@@ -89,9 +89,12 @@ public sealed class SlotBoardTests
         Answer(board, "two", 700);
         board.Restored(1, new ReadFile(700, 0.5), History, isBeginning: true);
         board.Take("three");
-        Assert.Equal([(0, Held("one", 600)), (1, null)], board.IdleBeside(3));
-        Assert.False(board.Close(2));
-        Assert.True(board.Close(0));
+        Assert.Equal([0, 1], board.IdleBeside(3));
+        Assert.False(board.Close(2, out _));
+        Assert.True(board.Close(1, out var kept));
+        Assert.Null(kept);
+        Assert.True(board.Close(0, out var unkept));
+        Assert.Equal(Held("one", 600), unkept);
         Assert.Equal(3, board.Take("one")!.Slot);
         board.GiveUp(0, null);
         Assert.Equal(0, board.Take("four")!.Slot);

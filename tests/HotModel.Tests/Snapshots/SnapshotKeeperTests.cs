@@ -107,14 +107,13 @@ public partial class SnapshotKeeperTests
     }
 
     [Fact]
-    public async Task Opening_with_a_smaller_bound_deletes_the_least_recently_used_first()
+    public async Task Opening_with_a_smaller_bound_deletes_those_of_the_conversations_used_least_recently_first()
     {
         await using var scene = new SnapshotState();
-        var first = scene.Add(scene.Session("one"), 40);
-        var second = scene.Add(scene.Session("two"), 40);
-        var third = scene.Add(scene.Session("three"), 40);
-        scene.State.Time.Advance(TimeSpan.FromSeconds(1));
-        scene.Store.UseSnapshot(first, null);
+        var (two, three, one) = (scene.Session("two"), scene.Session("three"), scene.Session("one"));
+        var first = scene.Add(one, 40);
+        var second = scene.Add(two, 40);
+        var third = scene.Add(three, 40);
 
         await scene.ReopenAsync(SnapshotState.Config(maxBytes: 100));
         Assert.Equal(new[] { first, third }.Order(StringComparer.Ordinal), scene.Files);
@@ -138,10 +137,10 @@ public partial class SnapshotKeeperTests
         Assert.Equal(60, quota.Estimate("f", 100));
         Assert.Equal(120, quota.Estimate("f", 200));
         Assert.Null(quota.Estimate("other", 200));
-        Assert.Null(quota.MakeRoom(62, scene.Store.FindSnapshot(session, "f")));
+        Assert.Null(quota.MakeRoom(62, Content(session), scene.Store.FindSnapshot(session, "f")));
         Assert.Equal([oldest], scene.Files);
         Assert.Equal(0, quota.Evicted);
-        Assert.NotNull(quota.MakeRoom(101, null));
+        Assert.NotNull(quota.MakeRoom(101, Content(session), null));
         Assert.Equal([oldest], scene.Files);
     }
 
@@ -150,18 +149,43 @@ public partial class SnapshotKeeperTests
     {
         await using var scene = new SnapshotState();
         scene.Add(scene.Session("one"), 30);
-        scene.Add(scene.Session("two"), 30);
+        var session = scene.Session("two");
+        scene.Add(session, 30);
         const long margin = 512L << 20;
         long Free() => margin + 10 + (2 - scene.Files.Count) * 30;
         var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 1000), scene.Store, NullLogger.Instance, () => Free());
 
-        Assert.Contains("disk", quota.MakeRoom(71, null), StringComparison.Ordinal);
+        Assert.Contains("disk", quota.MakeRoom(71, Content(session), null), StringComparison.Ordinal);
         Assert.Equal(2, scene.Files.Count);
-        Assert.Null(quota.MakeRoom(10, null));
+        Assert.Null(quota.MakeRoom(10, Content(session), null));
         Assert.Equal(2, scene.Files.Count);
-        Assert.Null(quota.MakeRoom(40, null));
+        Assert.Null(quota.MakeRoom(40, Content(session), null));
         Assert.Single(scene.Files);
     }
+
+    /// <summary>A model may leave with more slots than there is room for: what was used last must come out of it.</summary>
+    [Fact]
+    public async Task Conversation_gives_way_to_none_that_was_used_before_it()
+    {
+        await using var scene = new SnapshotState();
+        var old = scene.Session("old");
+        var recent = scene.Session("recent");
+        var kept = scene.Add(recent, 60);
+        // Written last, and of the conversation that was used first.
+        var first = scene.Add(old, 30, "another");
+        var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 100), scene.Store, NullLogger.Instance, () => null);
+
+        Assert.True(quota.IsTakenByNewer(60, Content(old)));
+        Assert.False(quota.IsTakenByNewer(40, Content(old)));
+        Assert.False(quota.IsTakenByNewer(60, Content(recent)));
+        // What comes to the slot next is rather kept than what leaves it.
+        Assert.True(quota.IsTakenByNewer(90, Content(recent) with { SparedKey = old }));
+        Assert.Null(quota.MakeRoom(60, Content(recent), scene.Store.FindSnapshot(recent, "f")));
+        Assert.Equal([first], scene.Files);
+        Assert.DoesNotContain(kept, scene.Files);
+    }
+
+    private static SlotContent Content(long session) => new(session, default, 100);
 
     [Theory]
     [InlineData(1000L, 100)]

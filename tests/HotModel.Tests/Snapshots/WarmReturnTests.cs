@@ -77,6 +77,51 @@ public sealed class WarmReturnTests : IAsyncDisposable
         Assert.False(IsCurrent());
     }
 
+    /// <summary>llama-server refuses some requests before it looks at a slot: what stands there is another's.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Slot_of_a_request_that_was_refused_is_not_saved_as_its_own(bool hasBegun)
+    {
+        await SayAsync("talk");
+        await SayAsync("other");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        using (var slot = await warm.TakeAsync(upstream, "other", goesOn: true, default))
+        {
+            slot!.HasBegun = hasBegun;
+            held = 700;
+        }
+        Assert.Equal(hasBegun ? 700 : null, (await warm.LeavingAsync(default))?.Tokens);
+    }
+
+    /// <summary>It has waited for the slot, and runs there when the request before it was cut.</summary>
+    [Fact]
+    public async Task Slot_that_a_request_of_another_route_may_have_used_is_not_saved_as_a_conversation_that_was_cut()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        using (var slot = await warm.TakeAsync(upstream, "talk", goesOn: true, default))
+        {
+            using var open = warm.LeaveOpen(upstream);
+            slot!.Dispose();
+            held = 9000;
+        }
+        Assert.Null(await warm.LeavingAsync(default));
+    }
+
+    [Fact]
+    public async Task Slot_of_a_deleted_conversation_is_not_saved_as_a_new_one_of_its_name()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        state.Store.Delete("talk");
+        await SayAsync("talk", "another question");
+        Assert.Null(await warm.LeavingAsync(default));
+    }
+
     [Fact]
     public async Task Conversation_that_went_on_elsewhere_is_not_said_to_be_saved_whole()
     {
@@ -175,10 +220,10 @@ public sealed class WarmReturnTests : IAsyncDisposable
     private bool IsCurrent() => Assert.Single(state.Store.List(1, 0).Sessions[0].Snapshots).IsCurrent;
 
     /// <summary>A turn that is stored.</summary>
-    private async Task SayAsync(string session)
+    private async Task SayAsync(string session, string question = "question")
     {
         using var turn = await new Conversations(state.Store, state.State.Time).BeginAsync(
-            session, [StateFolder.User("question")], Soon, default);
+            session, [StateFolder.User(question)], Soon, default);
         Assert.Equal(AppendStatus.Stored, turn!.Complete(StateFolder.Assistant("answer").Json, "m").Status);
     }
 
