@@ -29,6 +29,8 @@ internal sealed partial class ModelLanes
     {
         if (isClosing)
             Answer(ask, SwitchOutcome.Stopping);
+        else if (!live.Has(ask.Ticket.Model))
+            Answer(ask, SwitchOutcome.Withdrawn, live.Names.Unknown(ask.Ticket.Model));
         else if (seats.Count == 1)
             active.Loop.Handle(new LoopInput.Asked(ask));
         else if (current is { Lane: { } coming } now && now.Model == ask.Ticket.Model)
@@ -248,14 +250,13 @@ internal sealed partial class ModelLanes
             Activate(switching, lane);
             lane.Loop.Beside = null;
         }
-        // It did not load, or a reload took the model away: the active one goes on, and has not noticed.
-        else if (!lane.IsBusy || lane.IsLeaving)
+        // It did not load: the active one goes on, and has not noticed.
+        else if (!lane.IsBusy)
         {
             lane.Loop.Beside = null;
             switching.What.From?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
             End(switching);
-            if (!lane.IsLeaving)
-                Leave(lane, null);
+            Leave(lane, null);
         }
     }
 
