@@ -6,7 +6,7 @@ internal enum SwitchEventKind
     RequestAdmitted,
     RequestFinished,
     SwitchRequested,
-    /// <summary>Nobody needs the switch any more, for which nothing was unloaded: it waits for running answers or its turn.</summary>
+    /// <summary>Nobody needs the switch any more, which waits for running answers or its turn: nothing was unloaded.</summary>
     SwitchWithdrawn,
     /// <summary>Those who waited for the model that answers are let in: a switch that waits may begin.</summary>
     NextSwitch,

@@ -107,8 +107,14 @@ internal sealed partial class SwitchLoop
     {
         deadline?.Dispose();
         wake?.Dispose();
-        await operations.DisposeAsync();
-        AnswerTheRest();
+        try
+        {
+            await operations.DisposeAsync();
+        }
+        finally
+        {
+            AnswerTheRest();
+        }
     }
 
     public void CutAnswers()

@@ -122,8 +122,14 @@ internal sealed class LaneChaos
             Overlap(model, Seconds(0, takes.TotalSeconds), times - 1);
     });
 
-    private void AskForSwitch() =>
-        world.Switch(Names[random.Next(4)], force: random.Next(3) == 0, drainTimeout: Seconds(0, 60));
+    private void AskForSwitch()
+    {
+        var model = Names[random.Next(4)];
+        world.Switch(model, force: random.Next(3) == 0, drainTimeout: Seconds(0, 60));
+        // Somebody has no patience.
+        if (random.Next(3) == 0)
+            world.In(Seconds(0, 5), () => world.Switch(model, force: true, drainTimeout: Seconds(0, 5)));
+    }
 
     private void Lose()
     {
