@@ -72,6 +72,8 @@ internal sealed record LoadFailure(LoadFailureReason Reason, string Error, IRead
 internal enum LoadFailureReason
 {
     Unknown, OutOfMemory, MissingFile, CorruptFile, UnknownFlag, Killed, TimedOut, PortInUse, BinaryMissing, Exited,
+    /// <summary>Not configured any more: nothing was started.</summary>
+    Removed,
 }
 
 /// <summary>A loaded model's process ended without being asked to.</summary>

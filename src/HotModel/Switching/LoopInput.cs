@@ -66,7 +66,7 @@ internal sealed class RequestWaiter(RequestAsk ask)
 {
     private readonly TaskCompletionSource<Admission> admission = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public RequestAsk Ask { get; } = ask;
+    public RequestAsk Ask { get; set; } = ask;
     /// <summary>What the scheduler knows it by; the loop gives it.</summary>
     public long Id { get; set; }
     /// <summary>Where it waits, or was let in.</summary>

@@ -46,16 +46,10 @@ internal sealed partial class ModelLanes
             asked.Remove(ask);
             Answer(ask, SwitchOutcome.Withdrawn, live.Names.Unknown(ask.Ticket.Model));
         }
-        if (current is not { } switching || live.Has(switching.Model))
-            return;
-        if (switching is { Lane: null, What.Ask: { } waiting })
+        if (current is { Lane: null, What.Ask: { } waiting } switching && !live.Has(switching.Model))
         {
             End(switching);
             Answer(waiting, SwitchOutcome.Withdrawn, live.Names.Unknown(switching.Model));
-        }
-        else if (switching.Lane is { } lane && !lane.Loop.IsAskedFor)
-        {
-            Leave(lane, null);
         }
     }
 

@@ -104,6 +104,13 @@ internal sealed partial class ModelLanes
         }
     }
 
+    /// <summary>It comes no more because requests wait for it: it has come, or has not.</summary>
+    private void EndBeside(string model)
+    {
+        foreach (var lane in lanes.FindAll(lane => lane.Loop.Schedule.Beside == model))
+            lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+    }
+
     /// <summary>Who waits in a lane that leaves waits elsewhere.</summary>
     private void Rehouse(Lane lane)
     {
@@ -115,6 +122,17 @@ internal sealed partial class ModelLanes
     {
         while (LanePlan.Leaver(Views(), ModelsMax) is { } leaver)
             Leave(lanes[leaver], cause);
+    }
+
+    /// <summary>
+    /// Before a lane hears that the active model was lost: those who wait there for one that has not left yet have it back at
+    /// once. Else it would be loaded there, and wait for its own end in the other lane.
+    /// </summary>
+    private void KeepInstead(Lane lost)
+    {
+        var waiting = lost.Loop.Schedule.Waiting.Values;
+        if (lanes.Find(lane => lane is { IsLeaving: true, IsReady: true } && waiting.Any(r => r.Model == lane.Model)) is { } kept)
+            Start(new Current(new LaneSwitch(kept.Model!, null, null)));
     }
 
     private void Leave(Lane lane, SwitchAsk? cause)
@@ -169,7 +187,14 @@ internal sealed partial class ModelLanes
 
     private async Task EndAsync(SwitchLoop loop)
     {
-        await loop.EndAsync();
-        share.Post(loop, new LoopInput.LaneEnded());
+        try
+        {
+            await loop.EndAsync();
+            share.Post(loop, new LoopInput.LaneEnded());
+        }
+        catch (Exception cause)
+        {
+            share.Post(null, new LoopInput.Broken(cause));
+        }
     }
 }

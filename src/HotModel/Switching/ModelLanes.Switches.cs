@@ -14,30 +14,54 @@ internal sealed partial class ModelLanes
     /// <summary>The switch under way.</summary>
     private sealed class Current(LaneSwitch what)
     {
-        public LaneSwitch What { get; } = what;
+        public LaneSwitch What { get; set; } = what;
         public string Model => What.Model;
         /// <summary>Where it is loaded; null until it has its place.</summary>
         public Lane? Lane { get; set; }
         public bool IsAsking { get; set; }
+        /// <summary>Of the running answers that are in its way; null while none are.</summary>
         public ITimer? Deadline { get; set; }
+
+        public void StopWaiting()
+        {
+            Deadline?.Dispose();
+            Deadline = null;
+        }
     }
+
+    /// <summary>Between two cuts: who has none must not be cut all the time.</summary>
+    private static readonly TimeSpan LeastPause = TimeSpan.FromSeconds(1);
 
     private readonly List<SwitchAsk> asked = [];
     private Current? current;
+    /// <summary>For places, of which the end has not been heard.</summary>
+    private int looks;
 
     private void Ask(SwitchAsk ask)
     {
         if (isClosing)
             Answer(ask, SwitchOutcome.Stopping);
+        else if (!live.Has(ask.Ticket.Model))
+            Answer(ask, SwitchOutcome.Withdrawn, live.Names.Unknown(ask.Ticket.Model));
         else if (seats.Count == 1)
             active.Loop.Handle(new LoopInput.Asked(ask));
         else if (current is { Lane: { } coming } now && now.Model == ask.Ticket.Model)
+        {
+            if (Outdoes(ask, now))
+                now.What = now.What with { Ask = ask };
             coming.Loop.Handle(new LoopInput.Asked(ask));
+        }
         else if (asked.Count >= SwitchLoop.SwitchQueueLimit)
             Answer(ask, SwitchOutcome.TooManyQueued);
         else
             asked.Add(ask);
     }
+
+    /// <summary>
+    /// What somebody asks for comes before what requests wait for; and force before patience, where both want the same.
+    /// </summary>
+    private static bool Outdoes(SwitchAsk ask, Current other) => other.What.Ask is not { } own
+        || (ask.Ticket.Force && !own.Ticket.Force && ask.Ticket.Model == own.Ticket.Model);
 
     private void Answer(SwitchAsk ask, SwitchOutcome outcome, string? error = null)
     {
@@ -59,9 +83,12 @@ internal sealed partial class ModelLanes
             FollowPlaces();
             if (current is { Lane: not null })
                 FollowLoad(current);
-            // What somebody asks for comes before what waits for a place on its own account.
-            if (current is { Lane: null, IsAsking: false, What.Ask: null } yields && asked.Count > 0)
+            if (current is { Lane: null } yields && asked.Exists(ask => Outdoes(ask, yields)))
+            {
                 End(yields);
+                if (yields.What.Ask is { } patient)
+                    asked.Insert(0, patient);
+            }
             while (current is null && NextSwitch() is { } next)
                 Start(current = new Current(next));
             if (current is { Lane: null, IsAsking: false })
@@ -75,8 +102,9 @@ internal sealed partial class ModelLanes
 
     private LaneSwitch? NextSwitch()
     {
-        if (asked is [var first, ..])
+        if (asked is [var oldest, ..])
         {
+            var first = asked.Find(ask => ask.Ticket.Force && ask.Ticket.Model == oldest.Ticket.Model) ?? oldest;
             return active.IsBusy && !MayJoin(first.Ticket.Model) ? null : new LaneSwitch(first.Ticket.Model, first, null);
         }
         if (lanes.Exists(lane => lane.IsBusy))
@@ -107,15 +135,17 @@ internal sealed partial class ModelLanes
                 lane.Loop.Handle(new LoopInput.Asked(ask));
             lane.Loop.Beside = null;
         }
-        else if (ask is not null && ActiveTakes() && (active.IsBusy || !lanes.Exists(lane => lane.IsBusy)))
+        else if (ask is not null && active.IsBusy && ActiveTakes())
         {
-            End(switching);
-            active.Loop.Handle(new LoopInput.Asked(ask));
+            HandOver(switching, ask);
         }
-        else if (ask is not null)
-        {
-            switching.Deadline = Timer(ask.DrainTimeout, new LoopInput.Overdue(ask));
-        }
+    }
+
+    /// <summary>It goes on in the active lane, whose machine knows what to do with it.</summary>
+    private void HandOver(Current switching, SwitchAsk ask)
+    {
+        End(switching);
+        active.Loop.Handle(new LoopInput.Asked(ask));
     }
 
     /// <summary>
@@ -126,19 +156,36 @@ internal sealed partial class ModelLanes
         var (_, ask, from) = switching.What;
         if (from is not null && from.Schedule.Beside != switching.Model)
             End(switching);
-        else if (IsThereMeanwhile(switching) || lanes.Exists(lane => lane.IsLeaving || lane.IsBusy))
+        else if (IsThereMeanwhile(switching))
             return;
+        else if (IsMoving(null))
+            Wait(switching);
         else if (FreeSeat() is null || (ask is not null && ActiveTakes()))
             GoInPlace(switching);
         else
         {
+            switching.StopWaiting();
             switching.IsAsking = true;
+            looks++;
+            // By it memory is judged: a lane that has just ended must not be in it.
+            picture = NewPicture();
             _ = AskForPlaceAsync(switching.What);
         }
     }
 
+    /// <summary>Something leaves or comes, so that memory is not what it will be.</summary>
+    private bool IsMoving(Lane? but) => lanes.Exists(lane => lane != but && (lane.IsLeaving || lane.IsBusy));
+
+    /// <summary>For what is in its way: no longer than for running answers.</summary>
+    private void Wait(Current switching)
+    {
+        if (switching.What.Ask is { } ask)
+            switching.Deadline ??= Timer(ask.DrainTimeout, new LoopInput.Overdue(ask));
+    }
+
     /// <summary>
-    /// The model was brought back in its own lane, or is being so: a switch waits for that, and who else waits does it there.
+    /// The model was brought back in its own lane, or is being so. Who waits for it does it there; so does a switch where that is
+    /// the active lane. Elsewhere it waits for the end, which makes nothing the active model by itself.
     /// </summary>
     private bool IsThereMeanwhile(Current switching)
     {
@@ -148,10 +195,17 @@ internal sealed partial class ModelLanes
         {
             Start(switching);
         }
-        else if (switching.What.From is { } from && !there.IsLeaving)
+        else if (switching.What.Ask is { } ask)
         {
-            Move(lanes.Find(lane => lane.Loop == from)!, there, switching.Model);
-            from.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+            if (there == active && !there.IsLeaving && !IsMoving(there))
+                HandOver(switching, ask);
+            else
+                Wait(switching);
+        }
+        else if (!there.IsLeaving)
+        {
+            Move(lanes.Find(lane => lane.Loop == switching.What.From)!, there, switching.Model);
+            EndBeside(switching.Model);
             End(switching);
         }
         return true;
@@ -175,7 +229,9 @@ internal sealed partial class ModelLanes
 
     private void Place(LoopInput.Placed placed)
     {
-        if (current is not { Lane: null } switching || switching.What != placed.Switch)
+        looks--;
+        // It may have been given up since, and begun anew.
+        if (current is not { Lane: null } switching || !ReferenceEquals(switching.What, placed.Switch))
             return;
         var (model, ask, from) = placed.Switch;
         if (from is not null && from.Schedule.Beside != model)
@@ -184,7 +240,8 @@ internal sealed partial class ModelLanes
             return;
         }
         switching.IsAsking = false;
-        if (IsThereMeanwhile(switching))
+        // What has begun since was not looked at: that comes to its end first.
+        if (IsThereMeanwhile(switching) || IsMoving(null))
             return;
         if (placed.Place is { IsBeside: true, WhyNot: null })
         {
@@ -207,33 +264,33 @@ internal sealed partial class ModelLanes
     /// <summary>It comes when the model has left whose place it takes.</summary>
     private void GoInPlace(Current switching)
     {
-        End(switching);
         if (switching.What.Ask is not { } ask)
         {
+            End(switching);
             switching.What.From!.Hear(new ScheduleEvent(ScheduleEventKind.BesideRefused) { Model = switching.Model });
             return;
         }
         // Where the active model was unloaded, another one is in its way.
         if (active.Model is null)
             active = lanes[LanePlan.Next(Views())];
-        active.Loop.Handle(new LoopInput.Asked(ask));
+        HandOver(switching, ask);
     }
 
     private void Load(Current switching)
     {
-        var (model, ask, from) = switching.What;
-        var waiting = lanes.SelectMany(lane => lane.Loop.Release(model)).ToList();
-        if (ask is null && waiting.Count == 0)
+        var (model, ask, _) = switching.What;
+        if (ask is null && !lanes.Exists(lane => lane.Loop.Schedule.Waiting.Values.Any(r => r.Model == model)))
         {
             // Whoever it was for has gone.
             End(switching);
-            from!.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+            EndBeside(model);
             return;
         }
-        switching.Deadline?.Dispose();
+        // First: where it cannot begin, those who wait for it are in a lane still.
         var lane = Begin(FreeSeat()!, null);
         lane.Loop.Beside = active.Model;
         switching.Lane = lane;
+        var waiting = lanes.SelectMany(one => one.Loop.Release(model)).ToList();
         if (ask is not null)
             lane.Loop.Handle(new LoopInput.Asked(ask));
         foreach (var (waiter, arrived) in waiting.OrderBy(one => one.Waiter.Id))
@@ -248,14 +305,13 @@ internal sealed partial class ModelLanes
             Activate(switching, lane);
             lane.Loop.Beside = null;
         }
-        // It did not load, or a reload took the model away: the active one goes on, and has not noticed.
-        else if (!lane.IsBusy || lane.IsLeaving)
+        // It did not load: the active one goes on, and has not noticed.
+        else if (!lane.IsBusy)
         {
             lane.Loop.Beside = null;
-            switching.What.From?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+            EndBeside(switching.Model);
             End(switching);
-            if (!lane.IsLeaving)
-                Leave(lane, null);
+            Leave(lane, null);
         }
     }
 
@@ -286,7 +342,7 @@ internal sealed partial class ModelLanes
             lane.Loop.Hear(new ScheduleEvent(ScheduleEventKind.ModelKept));
         foreach (var other in lanes.Where(one => one != lane).ToArray())
             Move(other, lane, switching.Model);
-        switching.What.From?.Hear(new ScheduleEvent(ScheduleEventKind.BesideEnded));
+        EndBeside(switching.Model);
         End(switching);
         Trim(switching.What.Ask);
         Feed.Publish(new PhaseNews(NewPicture().Status()));
@@ -294,7 +350,7 @@ internal sealed partial class ModelLanes
 
     private void End(Current switching)
     {
-        switching.Deadline?.Dispose();
+        switching.StopWaiting();
         if (current == switching)
             current = null;
     }
@@ -302,7 +358,7 @@ internal sealed partial class ModelLanes
     /// <summary>Running answers that are in the way of a switch have not ended in time.</summary>
     private void EndWait(SwitchAsk ask)
     {
-        if (current is not { Lane: null } switching || switching.What.Ask != ask)
+        if (current is not { Lane: null, Deadline: not null } switching || switching.What.Ask != ask)
             return;
         if (ask.Ticket.Force)
         {
@@ -313,6 +369,10 @@ internal sealed partial class ModelLanes
                 else if (lane.Loop.State.Phase == SwitchPhase.Draining)
                     lane.Loop.CutAnswers();
             }
+            // What is sent away from now on is in its way too.
+            switching.StopWaiting();
+            switching.Deadline = Timer(
+                ask.DrainTimeout > LeastPause ? ask.DrainTimeout : LeastPause, new LoopInput.Overdue(ask));
             return;
         }
         End(switching);

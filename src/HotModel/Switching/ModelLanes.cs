@@ -143,9 +143,15 @@ internal sealed partial class ModelLanes
         }
         finally
         {
-            await Task.WhenAll(lanes.Select(lane => lane.Ending ?? lane.Loop.EndAsync()));
-            share.Close();
-            AnswerTheRest();
+            try
+            {
+                await Task.WhenAll(lanes.Select(lane => lane.Ending ?? lane.Loop.EndAsync()));
+            }
+            finally
+            {
+                share.Close();
+                AnswerTheRest();
+            }
         }
     }
 
@@ -159,7 +165,7 @@ internal sealed partial class ModelLanes
     }
 
     /// <summary>Something that the pool's threads do will be an input.</summary>
-    internal bool IsOwedAnInput => current is { Lane: null, IsAsking: true } || lanes.Exists(lane => lane.Ending is not null);
+    internal bool IsOwedAnInput => looks > 0 || lanes.Exists(lane => lane.Ending is not null);
 
     internal IReadOnlyList<SwitchLoop> Loops => [.. lanes.Select(lane => lane.Loop)];
 
@@ -174,9 +180,9 @@ internal sealed partial class ModelLanes
         Review();
         while (RenewLanes())
             Review();
+        picture = NewPicture();
         if (active.Loop.State.Active is { } now && now != remembered)
             memory.KeepActive(remembered = now);
-        picture = NewPicture();
         share.GiveAnswers();
     }
 
@@ -186,9 +192,11 @@ internal sealed partial class ModelLanes
         {
             lanes.Remove(lane);
             lane.End();
+            return;
         }
-        else
-            lane.Loop.Handle(input);
+        if (input is LoopInput.Lost lost && lane == active && lost.Model.Instance == lane.Loop.State.Instance && !isClosing)
+            KeepInstead(lane);
+        lane.Loop.Handle(input);
     }
 
     private void Take(LoopInput input)
@@ -232,7 +240,7 @@ internal sealed partial class ModelLanes
                 passed.Done.SetResult();
                 break;
             case LoopInput.Broken broken:
-                throw new InvalidOperationException("The look for a place broke.", broken.Cause);
+                throw new InvalidOperationException("The look for a place or the end of a lane broke.", broken.Cause);
         }
     }
 
@@ -247,8 +255,15 @@ internal sealed partial class ModelLanes
         }
     }
 
-    private Lane LaneOf(RequestWaiter waiter) => lanes[LanePlan.Route(Views(), waiter.Ask.Model,
-        live.Current.Server.SwitchOnRequest == SwitchOnRequest.Switch && waiter.Ask.Intent != RequestIntent.Look)];
+    private Lane LaneOf(RequestWaiter waiter)
+    {
+        var mayLoad = live.Current.Server.SwitchOnRequest == SwitchOnRequest.Switch && waiter.Ask.Intent != RequestIntent.Look;
+        // The active model was unloaded, and others use the memory: it comes back as any other one that is asked for.
+        if (mayLoad && waiter.Ask.Model is null && active is { Model: null, Loop.State.Active: { } unloaded }
+            && live.Has(unloaded) && lanes.Exists(lane => lane is { IsReady: true, IsLeaving: false }))
+            waiter.Ask = waiter.Ask with { Model = unloaded };
+        return lanes[LanePlan.Route(Views(), waiter.Ask.Model, mayLoad)];
+    }
 
     /// <summary>Where answers of the model run, also if it is leaving. Of none: the active one's, else the first.</summary>
     private Lane? Answering(string? model) => lanes.Where(lane => lane.Loop.IsAnswering(model))

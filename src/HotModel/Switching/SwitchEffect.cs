@@ -35,7 +35,8 @@ internal enum SwitchOutcome
     RollbackFailed,
     TooManyQueued,
     /// <summary>
-    /// A scheduled switch that nobody needed any more, or that an explicit one has replaced. Nothing was unloaded.
+    /// A scheduled switch that nobody needed any more, or that an explicit one has replaced; or one to a model that is not
+    /// configured any more. Nothing was unloaded.
     /// </summary>
     Withdrawn,
     /// <summary>The target does not fit beside what is loaded; nothing was unloaded. Not said by a machine.</summary>

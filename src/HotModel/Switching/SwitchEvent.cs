@@ -6,7 +6,7 @@ internal enum SwitchEventKind
     RequestAdmitted,
     RequestFinished,
     SwitchRequested,
-    /// <summary>Nobody needs the scheduled switch any more that waits for running answers.</summary>
+    /// <summary>Nobody needs the switch any more, which waits for running answers or its turn: nothing was unloaded.</summary>
     SwitchWithdrawn,
     /// <summary>Those who waited for the model that answers are let in: a switch that waits may begin.</summary>
     NextSwitch,
@@ -29,7 +29,7 @@ internal enum SwitchEventKind
 
 /// <param name="Kind">What happened.</param>
 /// <param name="Generation">Of the phase that asked for what has now ended; 0 for what comes from outside.</param>
-/// <param name="Ticket">With SwitchRequested.</param>
+/// <param name="Ticket">With SwitchRequested and SwitchWithdrawn.</param>
 /// <param name="Answered">With RequestFinished: the model gave a whole answer, so it works.</param>
 /// <param name="Permanent">With LoadFailed: trying again soon cannot help (a missing file, an unknown flag).</param>
 internal readonly record struct SwitchEvent(

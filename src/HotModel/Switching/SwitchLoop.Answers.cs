@@ -80,6 +80,8 @@ internal sealed partial class SwitchLoop
         $"The model '{state.Goal}' did not load within {Server.LoadTimeout.TotalSeconds:0.###} s (load_timeout_seconds).",
         operations.LogTail());
 
+    private LoadFailure Removed(string model) => new(LoadFailureReason.Removed, live.Names.Unknown(model), []);
+
     private void NoteFailure(LoadFailure value)
     {
         failure = value;

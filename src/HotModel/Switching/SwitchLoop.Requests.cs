@@ -162,7 +162,7 @@ internal sealed partial class SwitchLoop
                 Ask(new SwitchAsk(ticket, null, Server.DrainTimeout));
                 break;
             case ScheduleDecisionKind.Reopen:
-                Apply(new SwitchEvent(SwitchEventKind.SwitchWithdrawn));
+                Apply(new SwitchEvent(SwitchEventKind.SwitchWithdrawn, Ticket: state.Current!.Value));
                 break;
             case ScheduleDecisionKind.Unload:
                 Apply(new SwitchEvent(SwitchEventKind.UnloadRequested));

@@ -99,9 +99,6 @@ internal sealed partial class SwitchLoop
         set => isLeaving = value;
     }
 
-    /// <summary>Somebody waits for the report of a switch here.</summary>
-    public bool IsAskedFor => state.Current is { IsScheduled: false } || state.Queued.Any(ticket => !ticket.IsScheduled);
-
     /// <summary>How long the end of this lane waits for running answers.</summary>
     public TimeSpan? StopTimeout { private get; set; }
 
@@ -110,8 +107,14 @@ internal sealed partial class SwitchLoop
     {
         deadline?.Dispose();
         wake?.Dispose();
-        await operations.DisposeAsync();
-        AnswerTheRest();
+        try
+        {
+            await operations.DisposeAsync();
+        }
+        finally
+        {
+            AnswerTheRest();
+        }
     }
 
     public void CutAnswers()
@@ -259,6 +262,10 @@ internal sealed partial class SwitchLoop
             case SwitchEffectKind.StartSettle:
                 operations.Settle(state.Generation);
                 break;
+            // What was unloaded for it comes back, or nothing does: it would be forgotten as soon as it answers.
+            case SwitchEffectKind.StartLoad when !live.Has(effect.Model!):
+                operations.Refuse(state.Generation, Removed(effect.Model!));
+                break;
             case SwitchEffectKind.StartLoad:
                 loadedCommand = live.CommandOf(effect.Model!);
                 operations.Load(state.Generation, effect.Model!, share.Gone(this, effect.Model!));
@@ -291,6 +298,8 @@ internal sealed partial class SwitchLoop
             report = recorder.Trivial(outcome, ask!, answering);
         else
             report = lastReport!; // Queued behind the switch that has just ended, for the same model.
+        if (outcome == SwitchOutcome.Withdrawn && !live.Has(ticket.Model))
+            report = report with { Error = live.Names.Unknown(ticket.Model) };
         if (Beside is { } beside)
             report = report with { PreviousModel = beside, ActiveModel = report.ActiveModel ?? beside };
         SwitchLog.Switched(logger, ticket.Model, outcome, report.ElapsedSeconds, report.Error);

@@ -69,6 +69,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.ModelLoaded => Loaded(s),
         SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost => Failed(s, e.Permanent),
         SwitchEventKind.DeadlinePassed => Failed(s, permanent: false),
+        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
@@ -103,7 +104,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.SwitchRequested => s.Instance == 0 || s.Closing ? Queue(s, e.Ticket)
             : s.Current is null ? TakeOver(s, e.Ticket)
             : Replace(s, e.Ticket),
-        SwitchEventKind.SwitchWithdrawn when s.Current is { IsScheduled: true } => Reopen(s, SwitchOutcome.Withdrawn),
+        SwitchEventKind.SwitchWithdrawn when s.Instance != 0 && s.Current == e.Ticket => Withdraw(s, e.Ticket),
+        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
         SwitchEventKind.DeadlinePassed => IsRenewing(s) ? throw Impossible(s, e)
             : s.Closing || s.Current is not { Force: false } || s.Instance == 0
@@ -119,6 +121,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private Step Unloading(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
+        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.ModelUnloaded => Enter(s, SwitchPhase.Settling).Do(SwitchEffectKind.StartSettle),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
@@ -131,6 +134,7 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private Step Settling(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
+        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.MemorySettled => Settled(s),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
@@ -216,6 +220,14 @@ internal sealed class SwitchMachine(SwitchRules rules)
     /// <summary>Only this switch ends: those behind it have deadlines of their own.</summary>
     private static Step Reopen(SwitchState s, SwitchOutcome outcome) => Complete(
         Enter(s with { Current = null, Goal = null, Fallback = null }, SwitchPhase.Ready).State, s.Current!.Value, outcome);
+
+    /// <summary>The scheduler lets in itself who waits when a switch ends that it had wanted.</summary>
+    private static Step Withdraw(SwitchState s, SwitchTicket ticket) => ticket.IsScheduled
+        ? Reopen(s, SwitchOutcome.Withdrawn)
+        : Reopen(s, SwitchOutcome.Withdrawn).Do(SwitchEffectKind.Open);
+
+    private static Step Unqueue(SwitchState s, SwitchTicket ticket) =>
+        Complete(s with { Queued = s.Queued.Remove(ticket) }, ticket, SwitchOutcome.Withdrawn);
 
     /// <summary>Somebody asks for a switch while running answers end for another one.</summary>
     private Step Replace(SwitchState s, SwitchTicket ticket)

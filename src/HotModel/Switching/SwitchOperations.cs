@@ -98,6 +98,10 @@ internal sealed class SwitchOperations(
         return new LoopInput.LoadEnded(generation, result, reading, restored);
     });
 
+    /// <summary>As a load that fails at once.</summary>
+    public void Refuse(long generation, LoadFailure failure) => Run(_ => Task.FromResult<LoopInput>(
+        new LoopInput.LoadEnded(generation, new LoadResult(null, failure), gpu.Read(), null)));
+
     public void Stop(long generation) => Run(async token =>
     {
         using (var limit = new CancellationTokenSource(StopSaveLimit, time))

@@ -63,9 +63,11 @@ internal static class LoadFailureReasonNames
         LoadFailureReason.PortInUse => "port_in_use",
         LoadFailureReason.BinaryMissing => "binary_missing",
         LoadFailureReason.Exited => "exited",
+        LoadFailureReason.Removed => "removed",
     };
 
     /// <summary>True where only a change by somebody can help, so that trying again soon is idle.</summary>
     public static bool IsPermanent(this LoadFailureReason reason) => reason is LoadFailureReason.MissingFile
-        or LoadFailureReason.CorruptFile or LoadFailureReason.UnknownFlag or LoadFailureReason.BinaryMissing;
+        or LoadFailureReason.CorruptFile or LoadFailureReason.UnknownFlag or LoadFailureReason.BinaryMissing
+        or LoadFailureReason.Removed;
 }

@@ -39,7 +39,7 @@ internal sealed class LaneChaos
             Overlap(Names[random.Next(4)], Seconds(0, 30), random.Next(2, 20));
         Plan(random.Next(5), () => Seconds(0, 300), AskForSwitch);
         Plan(random.Next(5), () => Seconds(0, 300), Lose);
-        Plan(random.Next(5), () => Seconds(0, 200), Reload);
+        Plan(random.Next(5), () => Seconds(0, 200), () => Reload(_ => random.Next(6) > 0));
         while (world.Now < End && world.Step())
             Check();
         fails = 0;
@@ -122,8 +122,17 @@ internal sealed class LaneChaos
             Overlap(model, Seconds(0, takes.TotalSeconds), times - 1);
     });
 
-    private void AskForSwitch() =>
-        world.Switch(Names[random.Next(4)], force: random.Next(3) == 0, drainTimeout: Seconds(0, 60));
+    private void AskForSwitch()
+    {
+        var model = Names[random.Next(4)];
+        world.Switch(model, force: random.Next(3) == 0, drainTimeout: Seconds(0, 60));
+        // Somebody has no patience.
+        if (random.Next(3) == 0)
+            world.In(Seconds(0, 5), () => world.Switch(model, force: true, drainTimeout: Seconds(0, 5)));
+        // Wherever the switch is by then: it waits, drains, unloads, loads or has ended.
+        if (random.Next(4) == 0)
+            world.In(Seconds(0, 20), () => Reload(name => name != model && random.Next(6) > 0));
+    }
 
     private void Lose()
     {
@@ -132,10 +141,10 @@ internal sealed class LaneChaos
             world.Lose(backends[random.Next(backends.Count)]);
     }
 
-    private void Reload()
+    /// <summary>Others are taken out, and maybe put in again later.</summary>
+    private void Reload(Func<string, bool> stays)
     {
-        // Taken out, and maybe put in again later.
-        var names = Names.Where(_ => random.Next(6) > 0).DefaultIfEmpty("a").ToArray();
+        var names = Names.Where(stays).DefaultIfEmpty("e").ToArray();
         var config = world.Config with { Models = TestConfig.Create(names).Models };
         world.Reconfigure(Change(config), random.Next(2) == 0 ? TimeSpan.Zero : Seconds(0, 1));
     }

@@ -278,6 +278,15 @@ public sealed class LaneEdgeTests
     }
 
     [Fact]
+    public void Lane_that_breaks_while_it_ends_ends_all_instead_of_being_waited_for()
+    {
+        var s = new LaneSimulation(LaneSimulation.Config());
+        s.Backends[0].BreaksAtEnd = true;
+        s.Switch("b");
+        Assert.Throws<InvalidOperationException>(() => s.Finish());
+    }
+
+    [Fact]
     public void What_was_measured_is_kept_and_known_at_the_next_start()
     {
         var s = new LaneSimulation(LaneSimulation.Config());

@@ -34,6 +34,11 @@ internal sealed class LaneSimulation
             model => Place(model), Memory(activeModel, Remembered) with
             {
                 Times = times ?? new Dictionary<string, ModelTimes>(),
+                KeepActive = model =>
+                {
+                    Remembered.Add(model);
+                    Remembering(model);
+                },
                 KeepTimes = (model, measured) => Kept[model] = measured,
             }, time, NullLogger.Instance);
         Pump();
@@ -52,6 +57,8 @@ internal sealed class LaneSimulation
 
     public ModelLanes Lanes { get; }
     public List<string> Remembered { get; } = [];
+    /// <summary>Called while it is written down that the model is the active one.</summary>
+    public Action<string> Remembering { get; set; } = _ => { };
     public Dictionary<string, ModelTimes> Kept { get; } = [];
     public Func<string, LanePlace> Place { get; set; } = _ => new LanePlace(true, null);
     public IReadOnlyList<string> Loaded => Lanes.Picture.Loaded;
@@ -64,9 +71,16 @@ internal sealed class LaneSimulation
 
     public Client Arrive(RequestAsk ask)
     {
+        var client = Come(ask);
+        Pump();
+        return client;
+    }
+
+    /// <summary>Also from the pool's thread that looks for a place: what comes then is handled before what it finds.</summary>
+    public Client Come(RequestAsk ask)
+    {
         var client = new Client(Lanes, ask);
         clients.Add(client);
-        Pump();
         return client;
     }
 

@@ -172,6 +172,8 @@ internal sealed class LaneWorld
         var model = backend.Holds;
         var isLoad = backend.IsLoading;
         Note($"{(isLoad ? "load" : "unload")} of {model}");
+        if (isLoad && !Config.Models.ContainsKey(model!))
+            throw new InvalidOperationException($"{model} is loaded, and is not configured any more");
         Loads += isLoad ? 1 : 0;
         time.In(model is null ? Moment : isLoad ? models[model].Load + Delays() : models[model].Unload, () =>
         {

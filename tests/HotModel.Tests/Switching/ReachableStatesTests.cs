@@ -102,8 +102,10 @@ public class ReachableStatesTests
             yield return (new SwitchEvent(SwitchEventKind.ReloadRequested), w, true);
         if (s is { Phase: SwitchPhase.Ready or SwitchPhase.BackingOff or SwitchPhase.Idle, Active: not null, Closing: false })
             yield return (new SwitchEvent(SwitchEventKind.ModelForgotten), w, true);
-        if (s is { Phase: SwitchPhase.Draining, Current.IsScheduled: true, Instance: not 0 })
-            yield return (new SwitchEvent(SwitchEventKind.SwitchWithdrawn), w, true);
+        if (s is { Phase: SwitchPhase.Draining, Current: { } current, Instance: not 0 })
+            yield return (new SwitchEvent(SwitchEventKind.SwitchWithdrawn, Ticket: current), w, true);
+        foreach (var queued in s.Queued)
+            yield return (new SwitchEvent(SwitchEventKind.SwitchWithdrawn, Ticket: queued), w, true);
         foreach (var model in new[] { "a", "b" })
         {
             if (s.Current is null && s.Queued.IsEmpty && !s.Closing && model != OpenModel(s))

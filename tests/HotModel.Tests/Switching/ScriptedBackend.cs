@@ -22,6 +22,8 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
     public string? Holds => Loaded ?? (IsLoading ? loading : null);
     public IReadOnlyList<int> ProcessIds => [];
     public List<string> Violations { get; } = [];
+    /// <summary>The end throws what no backend should.</summary>
+    public bool BreaksAtEnd { get; set; }
 
     public IReadOnlyList<string> LogTail() => ["scripted"];
 
@@ -62,7 +64,8 @@ internal sealed class ScriptedBackend(Action<ModelLost> onLost) : IBackend
     {
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() =>
+        BreaksAtEnd ? ValueTask.FromException(new InvalidOperationException("scripted bug")) : ValueTask.CompletedTask;
 
     public void Finish(bool succeed, bool permanent = false)
     {

@@ -144,6 +144,14 @@ public class TransitionTableTests
                     yield return ("SwitchRequested(b~)", plain with { Ticket = new SwitchTicket(9, "b", false, true) });
                 continue;
             }
+            if (kind == SwitchEventKind.SwitchWithdrawn)
+            {
+                if (s.Current is { } current)
+                    yield return ("SwitchWithdrawn", plain with { Ticket = current });
+                if (s.Queued is [var queued, ..])
+                    yield return ("SwitchWithdrawn(queued)", plain with { Ticket = queued });
+                continue;
+            }
             yield return (kind.ToString(), plain);
             if (kind == SwitchEventKind.RequestFinished)
                 yield return ("RequestFinished(answered)", plain with { Answered = true });
