@@ -1,10 +1,11 @@
 namespace FakeLlamaServer;
 
 /// <summary>POST /v1/chat/completions, in the router and in process mode.</summary>
+/// <remarks>
+/// Its faults: stream-delay=MS · stream-stalls · stream-reset-after=CHUNKS · die-on-chat (the model's process).
+/// </remarks>
 internal static class ChatEndpoint
 {
-    // What the router's clients really get when a model's process ends under a stream: no "data:", no [DONE].
-    private const string ProxyError = "proxy error: Failed to read connection";
     private const int ChunksBeforeFault = 3;
     private static readonly TimeSpan TimeForReading = TimeSpan.FromMilliseconds(200);
 
@@ -21,6 +22,8 @@ internal static class ChatEndpoint
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ended);
         try
         {
+            if (await ChatFaults.StrikeAsync(context, answer, model, faults, either.Token))
+                return;
             if (answer.IsStream)
             {
                 await StreamAsync(context, answer, model, faults, kill, delay, either.Token);
@@ -35,8 +38,8 @@ internal static class ChatEndpoint
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
             await (context.Response.HasStarted
-                ? context.Response.WriteAsync(ProxyError, context.RequestAborted)
-                : Replies.ServerError(context, ProxyError));
+                ? context.Response.WriteAsync(Replies.ProxyErrorText, context.RequestAborted)
+                : Replies.ProxyError(context));
         }
         catch (OperationCanceledException)
         {
@@ -55,7 +58,7 @@ internal static class ChatEndpoint
     {
         context.Response.ContentType = "text/event-stream";
         var sent = 0;
-        var resetAfter = faults.TakeNumber("stream-reset-after", model);
+        int? resetAfter = null;
         foreach (var chunk in answer.Chunks())
         {
             if (delay > TimeSpan.Zero)
@@ -64,6 +67,9 @@ internal static class ChatEndpoint
             await context.Response.WriteAsync($"data: {chunk.ToJsonString()}\n\n", stop);
             await context.Response.Body.FlushAsync(stop);
             sent++;
+            if (sent == ChunksBeforeFault)
+                await faults.WaitWhileAsync("stream-waits", model, stop);
+            resetAfter ??= faults.TakeNumber("stream-reset-after", model);
             if (sent == resetAfter)
             {
                 // A reset makes the peer's system drop what it has received and the peer has not read yet.
@@ -76,11 +82,8 @@ internal static class ChatEndpoint
                 await Task.Delay(Timeout.InfiniteTimeSpan, stop);
             if (faults.Take("die-on-chat", model))
                 kill();
-            if (faults.Take("proxy-error-in-stream", model))
-            {
-                await context.Response.WriteAsync(ProxyError, stop);
+            if (await ChatFaults.StrikeStreamAsync(context, model, faults, stop))
                 return;
-            }
         }
         await context.Response.WriteAsync("data: [DONE]\n\n", stop);
     }

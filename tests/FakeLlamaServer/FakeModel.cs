@@ -3,10 +3,12 @@ using System.Diagnostics;
 namespace FakeLlamaServer;
 
 /// <summary>One model of the router. Its fields change under the lock of <see cref="FakeRouter"/> only.</summary>
-internal sealed class FakeModel(string id, string path)
+internal sealed class FakeModel(string id, string path, string preset)
 {
     public string Id { get; } = id;
     public string Path { get; } = path;
+    /// <summary>Its section of the preset file.</summary>
+    public string Preset { get; } = preset;
     /// <summary>llama-server's word. "loaded" also while it stops: no other word is ever shown for that.</summary>
     public string Status { get; set; } = "unloaded";
     public bool Stopping { get; set; }

@@ -38,6 +38,7 @@ internal sealed record FakeOptions
                 "--scripts" => options with { ScriptFolder = value },
                 "--slot-save-path" => options with { SlotFolder = value },
                 "--fault" => options with { Faults = new Faults(value) },
+                "--fault-file" => options with { Faults = Faults.OfFile(value) },
                 "--fake-log" => options with { LogPath = value },
                 _ => options,
             };
@@ -45,19 +46,26 @@ internal sealed record FakeOptions
         return options;
     }
 
-    /// <summary>Ids and files of the models that a router with these options would list.</summary>
-    public IEnumerable<(string Id, string Path)> ListModels()
+    /// <summary>Ids, files and presets of the models that a router with these options would list.</summary>
+    public IEnumerable<FakeModel> ListModels()
     {
-        string? section = null;
+        var sections = new List<(string Id, List<string> Lines)>();
         foreach (var line in Preset is null ? [] : File.ReadLines(Preset).Select(l => l.Trim()))
         {
             if (line.StartsWith('[') && line.EndsWith(']'))
-                section = line[1..^1];
-            else if (section is not (null or "*") && line.Split('=', 2) is [var key, var path]
-                && key.Trim() is "model" or "m")
-                yield return (section, path.Trim());
+                sections.Add((line[1..^1], []));
+            else if (sections.Count > 0)
+                sections[^1].Lines.Add(line);
+        }
+        foreach (var (id, lines) in sections.Where(s => s.Id != "*"))
+        {
+            if (lines.Select(ModelFile).FirstOrDefault(path => path is not null) is { } path)
+                yield return new FakeModel(id, path, $"[{id}]\n{string.Join('\n', lines)}\n");
         }
         foreach (var file in ModelsDir is null ? [] : Directory.GetFiles(ModelsDir, "*.gguf"))
-            yield return (Path.GetFileNameWithoutExtension(file), file);
+            yield return new FakeModel(Path.GetFileNameWithoutExtension(file), file, "");
     }
+
+    private static string? ModelFile(string line) =>
+        line.Split('=', 2) is [var key, var path] && key.Trim() is "model" or "m" ? path.Trim() : null;
 }

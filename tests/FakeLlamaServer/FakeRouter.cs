@@ -20,10 +20,19 @@ internal sealed class FakeRouter
         this.options = options;
         this.log = log;
         Events = new EventHub(options.Faults);
-        models = options.ListModels().ToDictionary(m => m.Id, m => new FakeModel(m.Id, m.Path));
+        models = options.ListModels().ToDictionary(m => m.Id);
     }
 
     public EventHub Events { get; }
+
+    public bool IsModelUp
+    {
+        get
+        {
+            lock (gate)
+                return models.Values.Any(model => model.IsRunning);
+        }
+    }
 
     public async Task LoadAsync(HttpContext context)
     {
@@ -32,19 +41,20 @@ internal sealed class FakeRouter
         FakeModel? model;
         string? refusal = null;
         var limit = false;
+        var isIgnored = false;
         lock (gate)
         {
             if (models.TryGetValue(id, out model))
             {
                 if (model.IsRunning)
                     refusal = "model is already running";
-                else if (models.Values.Any(m => m.IsRunning))
+                else if (models.Values.Any(m => m.IsRunning) || options.Faults.Take("load-refused", id))
                     limit = true;
-                else
+                else if (!(isIgnored = options.Faults.Take("load-ignored", id)))
                     Start(model);
             }
         }
-        log.Write(refusal is null && !limit && model is not null ? "load" : "load-refused", id);
+        log.Write(isIgnored ? "load-ignored" : refusal is null && !limit && model is not null ? "load" : "load-refused", id);
         await (model is null ? Replies.NotFound(context)
             : refusal is not null ? Replies.Invalid(context, refusal)
             : limit ? Replies.ServerError(context, "model limit reached, try again later")
@@ -57,12 +67,14 @@ internal sealed class FakeRouter
             return;
         FakeModel? model;
         var running = false;
+        var isRefused = false;
         lock (gate)
         {
             if (models.TryGetValue(id, out model) && model.IsRunning)
             {
                 running = true;
-                if (!model.Stopping)
+                isRefused = options.Faults.Take("unload-refused", id);
+                if (!model.Stopping && !isRefused)
                 {
                     model.Stopping = true;
                     _ = StopAsync(model);
@@ -72,6 +84,7 @@ internal sealed class FakeRouter
         log.Write("unload", id);
         await (model is null ? Replies.Invalid(context, "model is not found")
             : !running ? Replies.Invalid(context, "model is not running")
+            : isRefused ? Replies.ServerError(context, "out of sorts")
             : Replies.Success(context));
     }
 
@@ -90,6 +103,11 @@ internal sealed class FakeRouter
     public async Task<FakeModel?> EnterAsync(HttpContext context, string? id)
     {
         FakeModel? model = null;
+        if (options.Faults.Take("answers-503", id))
+        {
+            await Replies.Loading(context);
+            return null;
+        }
         lock (gate)
         {
             if (id is not null && models.TryGetValue(id, out model) && model.Status == "loaded" && !model.Stopping)
@@ -99,7 +117,7 @@ internal sealed class FakeRouter
             }
         }
         await (model is null ? Replies.Invalid(context, $"model '{id}' not found")
-            : model.Stopping ? Replies.ServerError(context, "proxy error: Failed to read connection")
+            : model.Stopping ? Replies.ProxyError(context)
             : model.Status == "loading" ? Replies.Loading(context)
             : Replies.Invalid(context, "model is not loaded"));
         return null;
@@ -148,8 +166,10 @@ internal sealed class FakeRouter
     {
         if (!OperatingSystem.IsLinux())
             return null;
+        if (StandIns.Alive(model.Path))
+            log.Write("two", model.Id);
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true };
-        foreach (var argument in (ReadOnlySpan<string>)["-c", "read line", "fake-model", "--model", model.Path])
+        foreach (var argument in (ReadOnlySpan<string>)["-c", "read line", StandIns.Name, "--model", model.Path])
             start.ArgumentList.Add(argument);
         var child = Process.Start(start)!;
         child.EnableRaisingEvents = true;
@@ -164,6 +184,7 @@ internal sealed class FakeRouter
         Events.PublishProgress(model.Id, 0);
         try
         {
+            await faults.WaitWhileAsync("load-waits", model.Id, ended);
             if (faults.Take("router-dies-while-loading", model.Id))
                 Die();
             if (faults.Take("load-hangs", model.Id))
@@ -212,15 +233,23 @@ internal sealed class FakeRouter
 
     private async Task StopAsync(FakeModel model)
     {
+        await options.Faults.WaitWhileAsync("unload-waits", model.Id, CancellationToken.None);
         if (options.Faults.Take("dies-while-unloading", model.Id))
             Die();
         if (options.Faults.Take("unload-hangs", model.Id))
             return;
         // A load is cut by SIGKILL and counts as failed, whoever asked for it.
-        var wasLoading = model.Status == "loading";
-        if (!wasLoading)
+        var isKilled = model.Status == "loading";
+        if (options.Faults.TakeNumber("unload-lingers", model.Id) is { } lingers)
+        {
+            await Task.Delay(lingers);
+            isKilled = true;
+        }
+        else if (!isKilled)
+        {
             await Task.Delay(UnloadTime);
-        var failed = wasLoading || options.Faults.Take("reports-failed-after-clean-unload", model.Id);
+        }
+        var failed = isKilled || options.Faults.Take("reports-failed-after-clean-unload", model.Id);
         End(model, failed ? 1 : 0);
     }
 
@@ -251,12 +280,15 @@ internal sealed class FakeRouter
             ["value"] = model.Status,
             ["args"] = new JsonArray(
                 "llama-server", "--host", "127.0.0.1", "--port", port, "--alias", model.Id, "--model", model.Path),
-            ["preset"] = $"[{model.Id}]\nmodel = {model.Path}\n\n",
+            ["preset"] = model.Preset,
         };
         if (model.ExitCode is { } code)
             status["exit_code"] = code;
         if (model.Failed)
             status["failed"] = true;
+        // As before there was more to tell.
+        if (options.Faults.Take("models-old-shape"))
+            return new JsonObject { ["id"] = model.Id, ["status"] = model.Status };
         return new JsonObject
         {
             ["id"] = model.Id,

@@ -29,15 +29,18 @@ builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
 builder.Services.AddRoutingCore();
 var app = builder.Build();
 app.Use(Authorize);
+FakeRouter? router = null;
+var controlFaults = new ControlFaults(options.Faults, () => router is null or { IsModelUp: true });
+app.Use(next => context => controlFaults.StrikeAsync(context, next));
 app.UseRouting();
 
-FakeRouter? router = null;
 if (options.ModelPath is { } path)
 {
     ProcessMode.Map(app, options, log, path);
 }
 else
 {
+    log.Write("start", "-");
     router = new FakeRouter(options, log);
     RouterMode.Map(app, options, log, router);
 }

@@ -20,6 +20,16 @@ internal static class Replies
     public static Task ServerError(HttpContext context, string message) =>
         Error(context, 500, "server_error", message);
 
+    /// <summary>What the router's clients really get when a model's process ends: no JSON, in a stream no "data:".</summary>
+    public const string ProxyErrorText = "proxy error: Failed to read connection";
+
+    public static Task ProxyError(HttpContext context)
+    {
+        context.Response.StatusCode = 500;
+        context.Response.ContentType = "text/plain";
+        return context.Response.WriteAsync(ProxyErrorText);
+    }
+
     public static Task Loading(HttpContext context) => Error(context, 503, "unavailable_error", "Loading model");
 
     /// <summary>Also the answer for an unknown model: llama-server's 404 handler replaces the body.</summary>

@@ -8,7 +8,7 @@ public sealed class SuspendedServerTests
     private static readonly TimeSpan StateLimit = TimeSpan.FromSeconds(5);
     // Asking its slots takes 5 s, its end the stop-timeout of 1 s; the rest is for a busy machine.
     private const double ModelLimit = 20;
-    // Asking its slots 5 s, unloading 15 s, the last of these questions 5 s.
+    // Asking its slots 5 s, unloading 5 s, the last of these questions 5 s; the rest is for a busy machine.
     private const double RouterLimit = 40;
 
     [Fact]

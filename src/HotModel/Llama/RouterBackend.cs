@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace HotModel.Llama;
 
 /// <summary>llama-server's router: one process of ours, which starts and ends one child for each model.</summary>
-internal sealed class RouterBackend : IBackend
+internal sealed partial class RouterBackend : IBackend
 {
     // A generation that is cut by its client leaves the slot in about 0.1 s. A model that is unloaded before that
     // often lingers for its whole stop-timeout and is then killed, so some waiting saves much.
@@ -22,13 +22,6 @@ internal sealed class RouterBackend : IBackend
     // A load that was accepted shows as "loading" at once; a status that never gets there is given up after this.
     private static readonly TimeSpan AcceptedLimit = TimeSpan.FromSeconds(2);
 
-    // An event may come a moment before /models shows the change: these long after it the state is looked at again.
-    private static readonly TimeSpan[] LooksAgain = [.. new[] { 10, 50, 200, 500 }.Select(ms => TimeSpan.FromMilliseconds(ms))];
-
-    // The stream has no heartbeat, so an event that never came is not missed: while a model is loaded, its state is
-    // looked at this often without one. One request of about a millisecond over loopback.
-    private static readonly TimeSpan SafetyLook = TimeSpan.FromSeconds(30);
-
     // No preset file has more bad sections than a person can write in a day.
     private const int BadSectionsMax = 64;
 
@@ -44,7 +37,7 @@ internal sealed class RouterBackend : IBackend
     private Loaded? loaded;
     private long loadMark;
 
-    private sealed record Loaded(long Instance, ModelConfig Model, long Mark);
+    private sealed record Loaded(long Instance, ModelConfig Model, long Mark, Uri Address);
 
     /// <param name="launch">Asked at each start of the router. Throws what the file system throws.</param>
     /// <param name="onLost">Called once for each loaded model that ends unasked, from any thread.</param>
@@ -83,8 +76,11 @@ internal sealed class RouterBackend : IBackend
         if (quarantine.FailureOf(model.RouterId) is { } known)
             return new(null, known);
 
+        await ClearAsync(router!, cancel);
+        // It may have died since the unload, which shows only now.
+        if (await EnsureRouterAsync(cancel) is { } stillNone)
+            return new(null, stillNone);
         var current = router!;
-        await ClearAsync(current, cancel);
         if (launcher.Unended() is { } stays)
             return new(null, stays);
         var mark = log.Ring.Mark();
@@ -107,7 +103,7 @@ internal sealed class RouterBackend : IBackend
             current.Listener = null;
         }
         var upstream = await UpstreamAsync(current, model, cancel);
-        Volatile.Write(ref loaded, new Loaded(instance, model, mark));
+        Volatile.Write(ref loaded, new Loaded(instance, model, mark, upstream.BaseAddress));
         // It may have died since it was proven: have the watcher look once.
         current.Nudge();
         return new(upstream, null);
@@ -217,7 +213,7 @@ internal sealed class RouterBackend : IBackend
     {
         var asked = new HashSet<string>(StringComparer.Ordinal);
         var began = time.GetTimestamp();
-        var limit = RouterModel.DefaultStopTimeout + StopMargin;
+        var longest = TimeSpan.Zero;
         for (var looks = 0; !current.Child.HasExited;)
         {
             var next = current.Changed;
@@ -225,19 +221,21 @@ internal sealed class RouterBackend : IBackend
             var up = models?.Where(model => model.IsUp).ToList();
             if (up is { Count: 0 } && ProcessTree.Descendants(current.Child.Pid).Count == 0)
                 return;
-            foreach (var model in up ?? [])
+            foreach (var model in up?.Where(model => !asked.Contains(model.Id)) ?? [])
             {
-                if (!asked.Add(model.Id))
+                if (model.StopTimeout > longest)
+                    longest = model.StopTimeout;
+                // One that was not heard is asked again. 400: it is not running any more.
+                if ((await current.Client.UnloadAsync(model.Id, cancel)).Status is not (200 or 400))
                     continue;
-                if (model.StopTimeout + StopMargin > limit)
-                    limit = model.StopTimeout + StopMargin;
-                await current.Client.UnloadAsync(model.Id, cancel);
+                asked.Add(model.Id);
                 // The event may have come during the request: look at once.
                 next = Task.CompletedTask;
             }
-            if (time.GetElapsedTime(began) > limit)
+            // A router that tells nothing is given no stop-timeout of a model that it may hold.
+            if (time.GetElapsedTime(began) > longest + StopMargin)
             {
-                LlamaLog.UnloadTimedOut(logger, limit.TotalSeconds);
+                LlamaLog.UnloadTimedOut(logger, (longest + StopMargin).TotalSeconds);
                 break;
             }
             // Reported as unloaded, but its process is still ending: no event tells when it is gone.
@@ -309,7 +307,12 @@ internal sealed class RouterBackend : IBackend
                 wasUp = true;
             // "failed" is set by exits that were asked for, too; none was since our request.
             else if (status is not null && (wasUp || status.Failed || time.GetElapsedTime(began) > AcceptedLimit))
-                return await current.ModelFailureAsync(model.RouterId, model.Name, model.Path, mark, wasLoaded: false);
+            {
+                var failure = await current.ModelFailureAsync(
+                    model.RouterId, model.Name, model.Path, mark, wasLoaded: false);
+                // Nothing tells of a process that could have been killed.
+                return wasUp || status.Failed || failure.Reason != LoadFailureReason.Killed ? failure : NotBegun(model);
+            }
             looks = await current.WaitAsync(next, looks, cancel);
         }
     }
@@ -340,6 +343,11 @@ internal sealed class RouterBackend : IBackend
         (await current.Client.ModelsAsync(cancel))?.FirstOrDefault(
             item => string.Equals(item.Id, model.RouterId, StringComparison.Ordinal));
 
+    private LoadFailure NotBegun(ModelConfig model) => new(LoadFailureReason.Unknown,
+        $"llama-server accepted the load of '{model.RouterId}', but {AcceptedLimit.TotalSeconds:0} s later it is neither loaded "
+        + "nor being loaded.",
+        log.Tail(20));
+
     private LoadFailure Refused(RouterReply reply, string message, ModelConfig model)
     {
         if (message.Length == 0)
@@ -349,52 +357,5 @@ internal sealed class RouterBackend : IBackend
             ? $"llama-server's router has no model '{model.RouterId}': it is in neither the preset file nor models_dir."
             : $"llama-server refused to load '{model.RouterId}': {message}.";
         return new(LoadFailureReason.Unknown, error, log.Tail(20));
-    }
-
-    // Runs as long as the router does.
-    private async Task WatchAsync(RouterProcess current)
-    {
-        var (looks, misses) = (0, 0);
-        while (!current.Child.HasExited)
-        {
-            var next = current.Changed;
-            var wait = Timeout.InfiniteTimeSpan;
-            if (Volatile.Read(ref loaded) is { } held)
-            {
-                var models = await current.LookAsync(logger);
-                if (models is null)
-                {
-                    // A router that answers again may have to catch up first.
-                    looks = 0;
-                    wait = RouterProcess.LookDelay(misses++);
-                }
-                else if (models.Any(item => item.Id == held.Model.RouterId && item.IsUp))
-                {
-                    misses = 0;
-                    wait = looks < LooksAgain.Length ? LooksAgain[looks++] : SafetyLook;
-                }
-                else if (Interlocked.CompareExchange(ref loaded, null, held) == held)
-                {
-                    Report(held, await current.ModelFailureAsync(
-                        held.Model.RouterId, held.Model.Name, held.Model.Path, held.Mark, wasLoaded: true));
-                }
-            }
-            if (await current.WaitAsync(next, wait, CancellationToken.None))
-                (looks, misses) = (0, 0);
-        }
-        var status = await current.Child.Exited;
-        LlamaLog.RouterEnded(logger, status);
-        if (Interlocked.Exchange(ref loaded, null) is { } lost)
-        {
-            Report(lost, await current.RouterFailureAsync(
-                lost.Model.Name, lost.Model.Path, lost.Mark, wasLoaded: true));
-        }
-        await current.DisposeAsync();
-    }
-
-    private void Report(Loaded lost, LoadFailure failure)
-    {
-        LlamaLog.Lost(logger, lost.Model.Name, failure.Error);
-        onLost(new ModelLost(lost.Instance, failure));
     }
 }

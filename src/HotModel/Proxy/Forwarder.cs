@@ -78,10 +78,14 @@ internal sealed class Forwarder(TimeProvider time, Poller? poller = null) : IDis
             endpoints.ForEach(endpoint => endpoint.Dispose());
     }
 
-    private static ForwardError Explain(Exception e, Upstream upstream) => e is HttpFailure { Stage: HttpStage.Connect }
-        ? new(ForwardStage.Connect, Culprit.Upstream,
-            $"The model's server at {upstream.BaseAddress.Authority} cannot be reached.")
-        : new(ForwardStage.ResponseHead, Culprit.Upstream, "The model's server ended the connection without an answer.");
+    private static ForwardError Explain(Exception e, Upstream upstream) => e switch
+    {
+        HttpFailure { Stage: HttpStage.Connect } => new(ForwardStage.Connect, Culprit.Upstream,
+            $"The model's server at {upstream.BaseAddress.Authority} cannot be reached."),
+        HttpFailure { Stage: HttpStage.Head, IsUnanswered: false } => new(ForwardStage.ResponseHead, Culprit.Upstream,
+            "The head of the model's server's answer is malformed, too long, or broke off."),
+        _ => new(ForwardStage.ResponseHead, Culprit.Upstream, "The model's server ended the connection without an answer."),
+    };
 
     private HttpEndpoint EndpointAt(Uri address)
     {

@@ -9,12 +9,16 @@ internal static class Golden
     {
         var path = Path.Combine(Path.GetDirectoryName(caller)!, "Golden", name);
         // Wrapped at the width of the terminal and indented by trailing spaces, neither of which is meant.
-        var text = string.Join('\n', actual.ReplaceLineEndings("\n").Split('\n').Select(l => l.TrimEnd())).Trim() + "\n";
+        CheckFile(path, string.Join('\n', actual.ReplaceLineEndings("\n").Split('\n').Select(l => l.TrimEnd())).Trim() + "\n");
+    }
+
+    public static void CheckFile(string path, string actual)
+    {
         if (Environment.GetEnvironmentVariable("HOTMODEL_WRITE_GOLDEN") == "1")
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllText(path, text);
+            File.WriteAllText(path, actual);
         }
-        Assert.Equal(File.ReadAllText(path), text);
+        Assert.Equal(File.ReadAllText(path), actual);
     }
 }

@@ -35,6 +35,8 @@ internal sealed class Setup
     public bool ProcessMode { get; init; }
     /// <summary>Null: the real llama-server. Else the fake one with these faults ("" for none).</summary>
     public string? FakeFaults { get; init; }
+    /// <summary>The faults are in a file, which the test may replace while the fake runs: <see cref="SetFaults"/>.</summary>
+    public bool HasFaultFile { get; init; }
     /// <summary>The fake llama-server with answers of files that <see cref="UpstreamScript"/> writes.</summary>
     public bool Scripted
     {
@@ -71,6 +73,14 @@ internal sealed class Setup
     /// <summary>Where the model's own server listens in process mode.</summary>
     public int ModelPort(string name) => modelPorts[name];
 
+    /// <summary>From now on these, whatever the ones before have cost.</summary>
+    public void SetFaults(string faults)
+    {
+        File.Delete(FaultFile + ".taken");
+        File.WriteAllText(FaultFile + ".new", faults);
+        File.Move(FaultFile + ".new", FaultFile, overwrite: true);
+    }
+
     public string ScriptPath(string name) => Path.Combine(scriptFolder!, name);
 
     private Setup Add(string name, string? file, string lines)
@@ -91,8 +101,12 @@ internal sealed class Setup
             else if (FakeFaults is not null)
                 File.WriteAllText(ModelPath(name), "GGUF");
         }
+        if (HasFaultFile)
+            SetFaults(FakeFaults!);
         File.WriteAllText(ConfigPath, Toml());
     }
+
+    private string FaultFile => Path.Combine(Folder, "faults");
 
     private string Toml()
     {
@@ -142,7 +156,9 @@ internal sealed class Setup
             list.Add($"\"--fake-log\", \"{FakeLogPath}\"");
         if (scriptFolder is not null)
             list.Add($"\"--scripts\", \"{scriptFolder}\"");
-        if (FakeFaults is { Length: > 0 })
+        if (HasFaultFile)
+            list.Add($"\"--fault-file\", \"{FaultFile}\"");
+        else if (FakeFaults is { Length: > 0 })
             list.Add($"\"--fault\", \"{FakeFaults}\"");
         return list.Count == 0 ? "" : $"extra_args = [{string.Join(", ", list)}]";
     }
