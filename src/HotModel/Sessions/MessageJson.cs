@@ -96,7 +96,7 @@ internal static class MessageJson
             var isText = reader.ValueTextEquals("text"u8);
             reader.Read();
             if (isType)
-                isTextType = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("text"u8);
+                isTextType = reader.TokenType == JsonTokenType.String && IsText(ref reader);
             if (isText && reader.TokenType == JsonTokenType.String)
             {
                 text = reader;
@@ -105,6 +105,19 @@ internal static class MessageJson
             reader.Skip();
         }
         return isTextType && hasText;
+    }
+
+    private static bool IsText(ref Utf8JsonReader type)
+    {
+        try
+        {
+            return type.ValueTextEquals("text"u8);
+        }
+        catch (InvalidOperationException)
+        {
+            // An unpaired surrogate is in no text that we know.
+            return false;
+        }
     }
 
     /// <summary>Cuts a JSON array into its items' bytes.</summary>
