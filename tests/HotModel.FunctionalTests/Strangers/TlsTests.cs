@@ -204,7 +204,7 @@ public sealed class TlsTests
         var setup = new Setup { Server = certificates.Toml };
         setup.Write();
         var started = await CommandLine.RunAsync("serve", "--config", setup.ConfigPath);
-        Assert.True(started.ExitCode == 1 && started.Error.StartsWith("hotmodel cannot start: tls_", StringComparison.Ordinal), started.Error);
+        Assert.True(started.ExitCode == 2 && started.Error.StartsWith("hotmodel cannot start: tls_", StringComparison.Ordinal), started.Error);
         Assert.Contains(says, started.Error, StringComparison.Ordinal);
         var check = await CommandLine.RunAsync("check", "--config", setup.ConfigPath);
         Assert.Equal(2, check.ExitCode);
