@@ -85,14 +85,11 @@ internal static class WebServer
     }
 
     /// <summary>Clients that vanish without a word, asleep or cut off, must not hold a model's slot.</summary>
-    /// <remarks>What is accepted has it from the socket that listens. Two minutes: a network may be away for one.</remarks>
+    /// <remarks>Two minutes: a network may be away for one.</remarks>
     private static Socket Bind(EndPoint where)
     {
         Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(where);
-        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 60);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 15);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 4);
+        KeepAlive.Set(socket, silentSeconds: 60, pauseSeconds: 15, looks: 4);
         return socket;
     }
 

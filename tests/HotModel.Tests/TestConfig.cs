@@ -96,4 +96,7 @@ internal static class TestConfig
         Host = "127.0.0.1",
         Binary = "llama-server",
     };
+
+    public static HotModelConfig Without(this HotModelConfig config, string name) =>
+        config with { Models = config.Models.Where(model => model.Key != name).ToDictionary() };
 }

@@ -9,7 +9,7 @@ namespace HotModel.Api;
 /// </remarks>
 internal sealed class BodyPace : IDisposable
 {
-    public static readonly TimeSpan Span = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Span = TimeSpan.FromSeconds(30);
     private static readonly int SpanBytes = WebServer.SlowestBytesPerSecond * (int)Span.TotalSeconds;
 
     private readonly CancellationToken request;

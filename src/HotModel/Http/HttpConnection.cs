@@ -73,10 +73,7 @@ internal sealed class HttpConnection : IDisposable
             // Throws where the process has no file descriptor left.
             socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             // An event stream may be silent for days; keep-alive is what notices a server that is gone without a word.
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+            KeepAlive.Set(socket, silentSeconds: 30, pauseSeconds: 5, looks: 3);
             // A name may have several addresses to be tried; .NET does that.
             return new(poller is not null && IPAddress.TryParse(address.IdnHost, out IPAddress? ip)
                 ? await PolledTransport.ConnectAsync(poller, socket, new(ip, address.Port), either.Token)

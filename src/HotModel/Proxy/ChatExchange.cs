@@ -52,16 +52,17 @@ internal sealed class ChatExchange(
                     Store(turn, lease.Model, answer.BuildMessage());
                     // Before the lease goes back: what no request uses is saved when the model leaves.
                     slot?.Answered(answer.Timings);
-                    slot?.Dispose();
-                    turn.Dispose();
+                    GiveBack();
                 },
-                OnEnd = () =>
-                {
-                    slot?.Dispose();
-                    turn.Dispose();
-                },
+                OnEnd = GiveBack,
             });
             return null;
+
+            void GiveBack()
+            {
+                slot?.Dispose();
+                turn.Dispose();
+            }
         }
         return await RelayBodyAsync(context.Response, waiting, upstream, turn, lease, prompt, slot, scope);
     }

@@ -248,10 +248,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
             return NotSaved(SaveStatus.Changed, "The slot holds something else by now.");
         var expected = quota.Estimate(passport.Fingerprint, content.Tokens);
         var before = store.FindSnapshot(content.SessionKey, passport.Fingerprint);
-        if (quota.IsTakenByNewer(expected ?? 0, content))
-            return NotSaved(SaveStatus.NoRoom, "Conversations that were used since take all the room.");
         if (quota.MakeRoom(expected ?? 0, content, before) is { } noRoom)
-            return NotSaved(SaveStatus.Failed, noRoom);
+            return NotSaved(noRoom.Status, noRoom.Why);
         var reply = await client.SlotAsync(
             upstream.Model, slot, "save", file, TransferLimit(expected ?? quota.MaxBytes), cancel);
         return Keep(passport, content, file, reply);

@@ -47,23 +47,23 @@ internal sealed class SnapshotQuota
         ? (long)((double)known.Bytes / known.Tokens * tokens)
         : null;
 
-    /// <summary>Only files of conversations that were used since could make room: those are rather kept.</summary>
-    public bool IsTakenByNewer(long expectedBytes, SlotContent content) =>
-        expectedBytes <= MaxBytes && store.SnapshotTotals().Bytes - MayGoFor(content).Sum(snapshot => snapshot.Bytes)
-            + expectedBytes > MaxBytes;
-
-    /// <summary>Makes room for a file of about so many bytes.</summary>
+    /// <summary>
+    /// Makes room for a file of about so many bytes; not at the cost of conversations that were used since.
+    /// </summary>
     /// <param name="expectedBytes">0 where unknown.</param>
     /// <param name="content">Of the file.</param>
     /// <param name="replaced">Will be replaced by the new file, so it goes first.</param>
     /// <returns>Null, or why there is none.</returns>
-    public string? MakeRoom(long expectedBytes, SlotContent content, StoredSnapshot? replaced)
+    public (SaveStatus Status, string Why)? MakeRoom(long expectedBytes, SlotContent content, StoredSnapshot? replaced)
     {
         if (expectedBytes > MaxBytes)
-            return TooLarge(expectedBytes);
+            return (SaveStatus.Failed, TooLarge(expectedBytes));
         var held = store.SnapshotTotals().Bytes;
-        var mayGo = MayGoFor(content);
-        if (freeBytes() + mayGo.Sum(snapshot => snapshot.Bytes) < expectedBytes + FreeMarginBytes)
+        var mayGo = store.SnapshotsThatMayGoFor(content.SessionKey, content.SparedKey);
+        var room = mayGo.Sum(snapshot => snapshot.Bytes);
+        if (held - room + expectedBytes > MaxBytes)
+            return (SaveStatus.NoRoom, "Conversations that were used since take all the room.");
+        if (freeBytes() + room < expectedBytes + FreeMarginBytes)
             return NoDisk(expectedBytes);
         foreach (var snapshot in mayGo.OrderBy(snapshot => snapshot.File == replaced?.File ? 0 : 1))
         {
@@ -92,9 +92,6 @@ internal sealed class SnapshotQuota
         }
     }
 
-    private IReadOnlyList<StoredSnapshot> MayGoFor(SlotContent content) =>
-        store.SnapshotsThatMayGoFor(content.SessionKey, content.SparedKey);
-
     private void Evict(StoredSnapshot snapshot)
     {
         SnapshotLog.Evicted(
@@ -109,6 +106,7 @@ internal sealed class SnapshotQuota
     // A disk of which the system says nothing is one that shows by itself when it is full.
     private bool HasDisk(long expectedBytes) => freeBytes() is not { } free || free >= expectedBytes + FreeMarginBytes;
 
-    private static string NoDisk(long expectedBytes) => string.Create(CultureInfo.InvariantCulture,
-        $"The disk has no room for a snapshot of {expectedBytes} bytes beside the {FreeMarginBytes} that stay free.");
+    private static (SaveStatus, string) NoDisk(long expectedBytes) => (SaveStatus.Failed, string.Create(
+        CultureInfo.InvariantCulture,
+        $"The disk has no room for a snapshot of {expectedBytes} bytes beside the {FreeMarginBytes} that stay free."));
 }

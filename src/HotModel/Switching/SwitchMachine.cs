@@ -3,7 +3,8 @@ namespace HotModel.Switching;
 /// <summary>Decides. Pure: state and event in, state and effects out; docs/transitions.txt is its whole table.</summary>
 /// <remarks>
 /// One function per phase, one arm per event, no default arm: the compiler reports an event that a phase forgot.
-/// An event that cannot happen in a phase throws; results and deadlines of an earlier phase are dropped in one place.
+/// An event that cannot happen in a phase throws; results and deadlines of an earlier phase are dropped in one place, and
+/// switches that still wait for their turn are withdrawn in one.
 /// </remarks>
 internal sealed class SwitchMachine(SwitchRules rules)
 {
@@ -20,6 +21,8 @@ internal sealed class SwitchMachine(SwitchRules rules)
     {
         if (IsLate(s, e))
             return s;
+        if (e.Kind == SwitchEventKind.SwitchWithdrawn && s.Queued.Contains(e.Ticket))
+            return Unqueue(s, e.Ticket);
         return s.Phase switch
         {
             SwitchPhase.Idle => Idle(s, e),
@@ -69,7 +72,6 @@ internal sealed class SwitchMachine(SwitchRules rules)
         SwitchEventKind.ModelLoaded => Loaded(s),
         SwitchEventKind.LoadFailed or SwitchEventKind.ModelLost => Failed(s, e.Permanent),
         SwitchEventKind.DeadlinePassed => Failed(s, permanent: false),
-        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
             or SwitchEventKind.NextSwitch or SwitchEventKind.UnloadRequested or SwitchEventKind.ModelUnloaded
@@ -105,7 +107,6 @@ internal sealed class SwitchMachine(SwitchRules rules)
             : s.Current is null ? TakeOver(s, e.Ticket)
             : Replace(s, e.Ticket),
         SwitchEventKind.SwitchWithdrawn when s.Instance != 0 && s.Current == e.Ticket => Withdraw(s, e.Ticket),
-        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.ModelLost => new Step(s with { Instance = 0 }, []).Do(SwitchEffectKind.AbortInFlight),
         SwitchEventKind.DeadlinePassed => IsRenewing(s) ? throw Impossible(s, e)
             : s.Closing || s.Current is not { Force: false } || s.Instance == 0
@@ -121,7 +122,6 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private Step Unloading(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
-        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.ModelUnloaded => Enter(s, SwitchPhase.Settling).Do(SwitchEffectKind.StartSettle),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn
@@ -134,7 +134,6 @@ internal sealed class SwitchMachine(SwitchRules rules)
     private Step Settling(SwitchState s, SwitchEvent e) => e.Kind switch
     {
         SwitchEventKind.SwitchRequested => Queue(s, e.Ticket),
-        SwitchEventKind.SwitchWithdrawn when s.Queued.Contains(e.Ticket) => Unqueue(s, e.Ticket),
         SwitchEventKind.MemorySettled => Settled(s),
         SwitchEventKind.StopRequested => Close(s).Then(StopBackend),
         SwitchEventKind.RequestAdmitted or SwitchEventKind.RequestFinished or SwitchEventKind.SwitchWithdrawn

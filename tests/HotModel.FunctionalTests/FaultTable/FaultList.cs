@@ -125,5 +125,6 @@ internal static partial class FaultList
         "0.01.2 E ggml_backend_cuda_buffer_type_alloc_buffer: allocating 48128.00 MiB on device 0: cudaMalloc failed: out of memory";
     private const string MissingFile =
         "0.01.2 E gguf_init_from_file: failed to open GGUF file 'model.gguf' (No such file or directory)";
-    private const string FailsB = "load-fails=0.01.2 E srv    load_model: failed to load model@b";
+    /// <summary>Makes b's load fail.</summary>
+    public const string FailsB = "load-fails=0.01.2 E srv    load_model: failed to load model@b";
 }

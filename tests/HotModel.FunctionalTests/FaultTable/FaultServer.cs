@@ -185,5 +185,7 @@ internal sealed partial class FaultServer : IAsyncDisposable
         await Until.True(() => !ProcessTree.IsAlive(pid), Limit, "the killed process is gone");
     }
 
-    private static string Join(string first, string second) => first.Length == 0 ? second : $"{first},{second}";
+    /// <summary>Both lists of faults as one; each may be empty.</summary>
+    public static string Join(string first, string second) =>
+        first.Length == 0 ? second : second.Length == 0 ? first : $"{first},{second}";
 }

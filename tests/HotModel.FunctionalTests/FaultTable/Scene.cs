@@ -5,9 +5,6 @@ namespace HotModel.FunctionalTests.FaultTable;
 /// <summary>Brings a HotModel into a phase, holds it there until the clients are there, strikes, and sees what comes of it.</summary>
 internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDisposable
 {
-    /// <summary>Makes b's load fail.</summary>
-    private const string Fails = "load-fails=0.01.2 E srv    load_model: failed to load model@b";
-
     private readonly List<TalkingClient> clients = [];
     private TalkingClient? running, waiting;
     private Task<Reply>? switching;
@@ -99,7 +96,7 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
             waiting = Begin(IsStream);
             return;
         }
-        server.Set(Join("unload-waits@a", cell.Prelude));
+        server.Set(FaultServer.Join("unload-waits@a", cell.Prelude));
         await SwitchAsync("unloading");
         await server.LoggedAsync("unload a", mark);
         await WaitAsync();
@@ -115,7 +112,7 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
 
     private async Task LoadingAsync(int mark)
     {
-        server.Set(Join(Fault.IsAtOnce ? "unload-waits@a" : "load-waits@b", cell.Prelude));
+        server.Set(FaultServer.Join(Fault.IsAtOnce ? "unload-waits@a" : "load-waits@b", cell.Prelude));
         await SwitchAsync(Fault.IsAtOnce ? "unloading" : "loading");
         await server.LoggedAsync(Fault.IsAtOnce ? "unload a" : "load b", mark);
         await WaitAsync();
@@ -124,8 +121,8 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
 
     private async Task RollingBackAsync(int mark)
     {
-        var prelude = cell.Prelude.Length > 0 ? cell.Prelude : Fails;
-        server.Set(Fault.IsAtOnce ? "load-waits@b" : Join("load-waits@a", prelude));
+        var prelude = cell.Prelude.Length > 0 ? cell.Prelude : FaultList.FailsB;
+        server.Set(Fault.IsAtOnce ? "load-waits@b" : FaultServer.Join("load-waits@a", prelude));
         await SwitchAsync(null);
         await server.LoggedAsync(Fault.IsAtOnce ? "load b" : "load a", mark);
         await WaitAsync();
@@ -134,7 +131,7 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
 
     private async Task BringingBackAsync(int mark)
     {
-        server.Set(Join(Fault.IsAtOnce ? cell.Faults : "load-waits@a", cell.Prelude));
+        server.Set(FaultServer.Join(Fault.IsAtOnce ? cell.Faults : "load-waits@a", cell.Prelude));
         await server.KillAsync(Victim.Model);
         if (!Fault.IsAtOnce)
             await server.LoggedAsync("load a", mark);
@@ -157,7 +154,7 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
     private async Task RunAsync()
     {
         var mark = server.Mark();
-        server.Set(Join(Fault.IsBeforeAnswer ? "chat-waits@a" : "stream-waits@a", cell.Prelude));
+        server.Set(FaultServer.Join(Fault.IsBeforeAnswer ? "chat-waits@a" : "stream-waits@a", cell.Prelude));
         running = Begin(IsStream);
         await (Fault.IsBeforeAnswer ? server.LoggedAsync("chat a", mark) : running.Begun);
     }
@@ -181,7 +178,7 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
             struck = Stopwatch.GetTimestamp();
         // A process dies before what is held goes on.
         await server.KillAsync(Fault.Victim);
-        server.Set(Join(also, cell.Faults));
+        server.Set(FaultServer.Join(also, cell.Faults));
         if (Fault.VideoMemory is { } memory)
             server.VideoMemory = memory;
         if (Fault.KillsIdle && cell.Phase == Phase.Idle)
@@ -231,7 +228,4 @@ internal sealed class Scene(FaultServer server, Cell cell, Words words) : IDispo
         foreach (var client in clients)
             Assert.Null(await client.StoredAsync());
     }
-
-    private static string Join(string first, string second) =>
-        first.Length == 0 ? second : second.Length == 0 ? first : $"{first},{second}";
 }

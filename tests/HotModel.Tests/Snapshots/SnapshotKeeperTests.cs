@@ -155,7 +155,7 @@ public partial class SnapshotKeeperTests
         long Free() => margin + 10 + (2 - scene.Files.Count) * 30;
         var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 1000), scene.Store, NullLogger.Instance, () => Free());
 
-        Assert.Contains("disk", quota.MakeRoom(71, Content(session), null), StringComparison.Ordinal);
+        Assert.Contains("disk", quota.MakeRoom(71, Content(session), null)!.Value.Why, StringComparison.Ordinal);
         Assert.Equal(2, scene.Files.Count);
         Assert.Null(quota.MakeRoom(10, Content(session), null));
         Assert.Equal(2, scene.Files.Count);
@@ -175,14 +175,17 @@ public partial class SnapshotKeeperTests
         var first = scene.Add(old, 30, "another");
         var quota = new SnapshotQuota(SnapshotState.Config(maxBytes: 100), scene.Store, NullLogger.Instance, () => null);
 
-        Assert.True(quota.IsTakenByNewer(60, Content(old)));
-        Assert.False(quota.IsTakenByNewer(40, Content(old)));
-        Assert.False(quota.IsTakenByNewer(60, Content(recent)));
+        Assert.Equal(SaveStatus.NoRoom, quota.MakeRoom(60, Content(old), null)?.Status);
         // What comes to the slot next is rather kept than what leaves it.
-        Assert.True(quota.IsTakenByNewer(90, Content(recent) with { SparedKey = old }));
+        Assert.Equal(SaveStatus.NoRoom, quota.MakeRoom(90, Content(recent) with { SparedKey = old }, null)?.Status);
+        Assert.Equal(2, scene.Files.Count);
         Assert.Null(quota.MakeRoom(60, Content(recent), scene.Store.FindSnapshot(recent, "f")));
         Assert.Equal([first], scene.Files);
         Assert.DoesNotContain(kept, scene.Files);
+        // Its own other file may go for it.
+        kept = scene.Add(recent, 60);
+        Assert.Null(quota.MakeRoom(40, Content(old), null));
+        Assert.Equal([kept], scene.Files);
     }
 
     private static SlotContent Content(long session) => new(session, default, 100);

@@ -50,9 +50,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Stop_in_the_middle_of_saving_saves_what_is_left()
     {
-        await SayAsync("talk");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        var upstream = await AnsweredAsync();
         holdsSaves = true;
         using var stop = new CancellationTokenSource();
         var leaving = warm.LeavingAsync(stop.Token);
@@ -67,9 +65,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Slot_whose_answer_was_cut_is_saved_with_what_it_holds()
     {
-        await SayAsync("talk");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        var upstream = await AnsweredAsync();
         using (await warm.TakeAsync(upstream, "talk", goesOn: true, default))
             held = 700;
         Assert.Equal(700, (await warm.LeavingAsync(default))!.Tokens);
@@ -83,10 +79,8 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [InlineData(true)]
     public async Task Slot_of_a_request_that_was_refused_is_not_saved_as_its_own(bool hasBegun)
     {
-        await SayAsync("talk");
+        var upstream = await AnsweredAsync();
         await SayAsync("other");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
         using (var slot = await warm.TakeAsync(upstream, "other", goesOn: true, default))
         {
             slot!.HasBegun = hasBegun;
@@ -99,9 +93,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Slot_that_a_request_of_another_route_may_have_used_is_not_saved_as_a_conversation_that_was_cut()
     {
-        await SayAsync("talk");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        var upstream = await AnsweredAsync();
         using (var slot = await warm.TakeAsync(upstream, "talk", goesOn: true, default))
         {
             using var open = warm.LeaveOpen(upstream);
@@ -114,9 +106,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Slot_of_a_deleted_conversation_is_not_saved_as_a_new_one_of_its_name()
     {
-        await SayAsync("talk");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        var upstream = await AnsweredAsync();
         state.Store.Delete("talk");
         await SayAsync("talk", "another question");
         Assert.Null(await warm.LeavingAsync(default));
@@ -125,9 +115,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Conversation_that_went_on_elsewhere_is_not_said_to_be_saved_whole()
     {
-        await SayAsync("talk");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        var upstream = await AnsweredAsync();
         await SayAsync("talk");
         Assert.Equal(600, (await warm.LeavingAsync(default))!.Tokens);
         Assert.False(IsCurrent());
@@ -193,9 +181,7 @@ public sealed class WarmReturnTests : IAsyncDisposable
     [Fact]
     public async Task Restore_of_what_is_no_beginning_any_more_says_nothing_of_the_model()
     {
-        await SayAsync("talk");
-        var upstream = await LoadAsync();
-        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        var upstream = await AnsweredAsync();
         for (var i = 0; i < 3; i++)
         {
             using (await warm.TakeAsync(upstream, "talk", goesOn: true, default))
@@ -225,6 +211,15 @@ public sealed class WarmReturnTests : IAsyncDisposable
         using var turn = await new Conversations(state.Store, state.State.Time).BeginAsync(
             session, [StateFolder.User(question)], Soon, default);
         Assert.Equal(AppendStatus.Stored, turn!.Complete(StateFolder.Assistant("answer").Json, "m").Status);
+    }
+
+    /// <summary>A loaded model whose slot holds 600 tokens of "talk".</summary>
+    private async Task<Upstream> AnsweredAsync()
+    {
+        await SayAsync("talk");
+        var upstream = await LoadAsync();
+        await AnswerAsync(upstream, new AnswerTimings(0, 600, 1, 1));
+        return upstream;
     }
 
     private async Task AnswerAsync(Upstream upstream, AnswerTimings timings)

@@ -1,6 +1,7 @@
 using HotModel.Configuration;
 using HotModel.Scheduling;
 using HotModel.Switching;
+using static HotModel.Tests.Switching.LaneSimulation;
 
 namespace HotModel.Tests.Switching;
 
@@ -8,14 +9,6 @@ namespace HotModel.Tests.Switching;
 public sealed class LaneEdgeTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-    private static readonly LanePlace Beside = new(true, null);
-    private static readonly LanePlace InPlace = new(false, null);
-
-    private static SwitchReport ReportOf(Task<SwitchReport> report)
-    {
-        Assert.True(SpinWait.SpinUntil(() => report.IsCompleted, 10 * Second));
-        return report.Result;
-    }
 
     private static HotModelConfig With(HotModelConfig config, Func<ServerConfig, ServerConfig> change) =>
         config with { Server = change(config.Server) };
@@ -24,9 +17,6 @@ public sealed class LaneEdgeTests
     {
         Models = config.Models.ToDictionary(one => one.Key, one => one.Key == name ? change(one.Value) : one.Value),
     };
-
-    private static HotModelConfig Without(HotModelConfig config, string name) =>
-        config with { Models = config.Models.Where(model => model.Key != name).ToDictionary() };
 
     /// <summary>a and b are loaded, b is the active one; whatever comes later has no place beside them.</summary>
     private static LaneSimulation Two(HotModelConfig? config = null)
@@ -249,7 +239,7 @@ public sealed class LaneEdgeTests
         var other = s.Arrive("b");
         s.Advance(45 * Second);
         Assert.Equal(2, s.Lanes.Loops.Count);
-        s.Reconfigure(live, Without(config, "b"));
+        s.Reconfigure(live, config.Without("b"));
         Assert.Equal(RefusalKind.Removed, other.Refusal!.Kind);
         s.Finish();
         Assert.Equal(("a", "a"), (Assert.Single(s.Loaded), s.ActiveModel));
@@ -268,7 +258,7 @@ public sealed class LaneEdgeTests
         s.Finish();
         var waiting = s.Switch("c");
         var behind = s.Switch("d");
-        s.Reconfigure(live, Without(Without(config, "c"), "d"));
+        s.Reconfigure(live, config.Without("c").Without("d"));
         foreach (var report in new[] { ReportOf(waiting), ReportOf(behind) })
         {
             Assert.Equal((SwitchOutcome.Withdrawn, "b"), (report.Outcome, report.ActiveModel));

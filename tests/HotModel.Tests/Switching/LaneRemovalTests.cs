@@ -1,5 +1,6 @@
 using HotModel.Configuration;
 using HotModel.Switching;
+using static HotModel.Tests.Switching.LaneSimulation;
 
 namespace HotModel.Tests.Switching;
 
@@ -20,15 +21,6 @@ public sealed class LaneRemovalTests
 
     private (SwitchPhase, string?) Now => (simulation.Loop.State.Phase, simulation.Loop.State.Active);
 
-    private static SwitchReport ReportOf(Task<SwitchReport> report)
-    {
-        Assert.True(SpinWait.SpinUntil(() => report.IsCompleted, TimeSpan.FromSeconds(10)));
-        return report.Result;
-    }
-
-    private static HotModelConfig Without(HotModelConfig config, string name) =>
-        config with { Models = config.Models.Where(model => model.Key != name).ToDictionary() };
-
     [Fact]
     public void Load_of_a_model_that_is_removed_fails_and_the_model_before_comes_back()
     {
@@ -36,7 +28,7 @@ public sealed class LaneRemovalTests
         var report = s.Switch("b");
         s.Finish();
         Assert.True(s.Backend.IsLoading);
-        s.Reconfigure(live, Without(Config, "b"));
+        s.Reconfigure(live, Config.Without("b"));
         Assert.False(s.Backend.IsLoading);
         s.Finish();
         s.Finish();
@@ -51,7 +43,7 @@ public sealed class LaneRemovalTests
     {
         var s = simulation;
         var report = s.Switch("b");
-        s.Reconfigure(live, Without(Config, "b"));
+        s.Reconfigure(live, Config.Without("b"));
         s.Finish();
         Assert.False(s.Backend.IsLoading);
         s.Finish();
@@ -66,7 +58,7 @@ public sealed class LaneRemovalTests
         var s = simulation;
         var report = s.Switch("b");
         s.Finish();
-        s.Reconfigure(live, Without(Config, "a"));
+        s.Reconfigure(live, Config.Without("a"));
         Assert.True(s.Backend.IsLoading);
         s.Finish(succeed: false);
         s.Finish();
@@ -84,7 +76,7 @@ public sealed class LaneRemovalTests
         var report = s.Switch("b");
         var behind = s.Switch("c");
         var waiting = s.Arrive();
-        s.Reconfigure(live, Without(Without(Config, "b"), "c"));
+        s.Reconfigure(live, Config.Without("b").Without("c"));
         Assert.All(new[] { report, behind }, one =>
         {
             Assert.Equal((SwitchOutcome.Withdrawn, "a"), (ReportOf(one).Outcome, ReportOf(one).ActiveModel));
@@ -102,7 +94,7 @@ public sealed class LaneRemovalTests
         var report = s.Switch("b");
         var behind = s.Switch("c");
         s.Finish();
-        s.Reconfigure(live, Without(Config, "c"));
+        s.Reconfigure(live, Config.Without("c"));
         Assert.Equal(SwitchOutcome.Withdrawn, ReportOf(behind).Outcome);
         s.Finish();
         Assert.Equal(SwitchOutcome.Switched, ReportOf(report).Outcome);
@@ -113,7 +105,7 @@ public sealed class LaneRemovalTests
     public void Switch_to_a_model_that_was_removed_since_its_name_was_looked_up_begins_nothing()
     {
         var s = simulation;
-        live.Replace(ConfigDifference.Between(Config, Without(Config, "b")).Effective);
+        live.Replace(ConfigDifference.Between(Config, Config.Without("b")).Effective);
         Assert.Equal(SwitchOutcome.Withdrawn, ReportOf(s.Switch("b")).Outcome);
         Assert.Equal((SwitchPhase.Ready, "a"), Now);
     }
@@ -126,7 +118,7 @@ public sealed class LaneRemovalTests
         var s = new LaneSimulation(lanesLive);
         var running = s.Arrive();
         var report = s.Switch("b");
-        s.Reconfigure(lanesLive, Without(config, "b"));
+        s.Reconfigure(lanesLive, config.Without("b"));
         s.Finish();
         Assert.Equal((SwitchOutcome.LoadFailed, "removed", "a"),
             (ReportOf(report).Outcome, ReportOf(report).Reason, ReportOf(report).ActiveModel));
@@ -147,7 +139,7 @@ public sealed class LaneRemovalTests
         var s = new SwitchSimulation(idleLive, "a");
         s.Finish();
         // The lanes see that it has gone before they hear of the reload, and before the timer wakes the scheduler.
-        idleLive.Replace(ConfigDifference.Between(config, Without(config, "a")).Effective);
+        idleLive.Replace(ConfigDifference.Between(config, config.Without("a")).Effective);
         _ = s.Lanes.PassAsync();
         s.Advance(TimeSpan.FromMinutes(1));
         s.Finish();

@@ -10,11 +10,21 @@ namespace HotModel.Tests.Switching;
 /// <summary>Several lanes on virtual time, each with a scripted backend; whether a model fits beside others says the test.</summary>
 internal sealed class LaneSimulation
 {
+    public static readonly LanePlace Beside = new(true, null);
+    public static readonly LanePlace InPlace = new(false, null);
+
     private static readonly GpuReading NoGpu = new(DateTimeOffset.UnixEpoch, null, null, []);
 
     private readonly FakeTimeProvider time = new();
     private readonly List<ScriptedBackend> backends = [];
     private readonly List<Client> clients = [];
+
+    /// <summary>Of a switch that has ended, or is just about to be told.</summary>
+    public static SwitchReport ReportOf(Task<SwitchReport> report)
+    {
+        Assert.True(SpinWait.SpinUntil(() => report.IsCompleted, TimeSpan.FromSeconds(10)));
+        return report.Result;
+    }
 
     /// <param name="live">Its policy is not zero_overlap.</param>
     /// <param name="activeModel">Is loaded when this returns.</param>
@@ -60,7 +70,7 @@ internal sealed class LaneSimulation
     /// <summary>Called while it is written down that the model is the active one.</summary>
     public Action<string> Remembering { get; set; } = _ => { };
     public Dictionary<string, ModelTimes> Kept { get; } = [];
-    public Func<string, LanePlace> Place { get; set; } = _ => new LanePlace(true, null);
+    public Func<string, LanePlace> Place { get; set; } = _ => Beside;
     public IReadOnlyList<string> Loaded => Lanes.Picture.Loaded;
     /// <summary>The backends that hold a model or are busy with one, and all others that were ever made.</summary>
     public IReadOnlyList<ScriptedBackend> Backends => backends;

@@ -1,5 +1,6 @@
 using HotModel.Configuration;
 using HotModel.Switching;
+using static HotModel.Tests.Switching.LaneSimulation;
 
 namespace HotModel.Tests.Switching;
 
@@ -7,14 +8,6 @@ namespace HotModel.Tests.Switching;
 public sealed class LaneWishTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-    private static readonly LanePlace Beside = new(true, null);
-    private static readonly LanePlace InPlace = new(false, null);
-
-    private static SwitchReport ReportOf(Task<SwitchReport> report)
-    {
-        Assert.True(SpinWait.SpinUntil(() => report.IsCompleted, 10 * Second));
-        return report.Result;
-    }
 
     private static bool IsCut(LaneSimulation.Client client) =>
         SpinWait.SpinUntil(() => client.Lease!.Aborted.IsCancellationRequested, Second);
@@ -197,7 +190,7 @@ public sealed class LaneWishTests
         var report = s.Switch("d", force: true, drainTimeout: 5 * Second);
         s.Advance(5 * Second);
         Assert.True(IsCut(a));
-        s.Reconfigure(live, config with { Models = config.Models.Where(model => model.Key != "b").ToDictionary() });
+        s.Reconfigure(live, config.Without("b"));
         s.Do(a.Return);
         s.Finish();
         Assert.False(b.Lease!.Aborted.IsCancellationRequested);

@@ -1,6 +1,7 @@
 using HotModel.Configuration;
 using HotModel.Scheduling;
 using HotModel.Switching;
+using static HotModel.Tests.Switching.LaneSimulation;
 
 namespace HotModel.Tests.Switching;
 
@@ -8,12 +9,6 @@ namespace HotModel.Tests.Switching;
 public sealed class ModelLanesTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-
-    private static SwitchReport ReportOf(Task<SwitchReport> report)
-    {
-        Assert.True(SpinWait.SpinUntil(() => report.IsCompleted, TimeSpan.FromSeconds(10)));
-        return report.Result;
-    }
 
     [Fact]
     public void Requests_go_on_while_the_next_model_loads_and_move_over_when_it_answers()
@@ -77,7 +72,7 @@ public sealed class ModelLanesTests
     [Fact]
     public void Auto_without_proof_switches_as_ever()
     {
-        var s = new LaneSimulation(LaneSimulation.Config(SwitchPolicy.Auto)) { Place = _ => new LanePlace(false, null) };
+        var s = new LaneSimulation(LaneSimulation.Config(SwitchPolicy.Auto)) { Place = _ => InPlace };
         var report = s.Switch("b");
         Assert.Equal("unloading", s.Lanes.Status.Phase);
         var waiting = s.Arrive();

@@ -24,11 +24,6 @@ public sealed class ReconfigurationTests
             model => model.Key, model => model.Key == name ? change(model.Value) : model.Value),
     };
 
-    private static HotModelConfig Without(HotModelConfig config, string name) => config with
-    {
-        Models = config.Models.Where(model => model.Key != name).ToDictionary(),
-    };
-
     private static HotModelConfig Larger(HotModelConfig config, string name) =>
         With(config, name, model => model with { CtxSize = 512 });
 
@@ -83,7 +78,7 @@ public sealed class ReconfigurationTests
     {
         var (live, s) = Ready(config);
         var running = s.Arrive();
-        s.Reconfigure(live, Without(config, "a"));
+        s.Reconfigure(live, config.Without("a"));
         var active = s.Arrive();
         var other = s.Arrive(For("a"));
         Assert.Equal(RefusalKind.Removed, other.Refusal!.Kind);
@@ -105,7 +100,7 @@ public sealed class ReconfigurationTests
         var (live, s) = Ready(config);
         var running = s.Arrive();
         var waiting = s.Arrive(For("b"));
-        s.Reconfigure(live, Without(config, "b"));
+        s.Reconfigure(live, config.Without("b"));
         Assert.Equal(RefusalKind.Removed, waiting.Refusal!.Kind);
         Assert.Equal((SwitchPhase.Ready, "a"), (s.Loop.State.Phase, s.Loop.State.Active));
         Assert.False(running.Lease!.Aborted.IsCancellationRequested);
@@ -152,7 +147,7 @@ public sealed class ReconfigurationTests
         var s = new SwitchSimulation(live, "a");
         while (s.Loop.State.Phase != SwitchPhase.BackingOff)
             s.Finish(succeed: false, permanent: true);
-        s.Reconfigure(live, Without(config, "a"));
+        s.Reconfigure(live, config.Without("a"));
         Assert.Equal((SwitchPhase.Idle, null), (s.Loop.State.Phase, s.Loop.State.Active));
     }
 
@@ -216,7 +211,7 @@ public sealed class ReconfigurationTests
         var s = new LaneSimulation(live);
         s.Switch("b");
         s.Finish();
-        s.Reconfigure(live, Without(config, "a"));
+        s.Reconfigure(live, config.Without("a"));
         s.Finish();
         Assert.Equal(["b"], s.Loaded);
         Assert.Single(s.Lanes.Loops);
