@@ -9,7 +9,9 @@ internal static partial class Epoll
 {
     public const uint In = 0x001;
     public const uint Out = 0x004;
-    public const uint OneShot = 1u << 30;
+    /// <summary>An error, or the end of one or both directions.</summary>
+    public const uint Closing = 0x008 | 0x010 | 0x2000;
+    public const uint EdgeTriggered = 1u << 31;
 
     public const int Add = 1;
     public const int Remove = 2;
@@ -37,19 +39,22 @@ internal static partial class Epoll
             throw Failure("epoll_ctl");
     }
 
-    /// <summary>Waits for events and writes the ids of those they are of.</summary>
+    /// <summary>Waits until there is something to tell.</summary>
     /// <param name="poll">What <see cref="Create"/> made.</param>
-    /// <param name="buffer">Memory for the events; how long it is bounds how many are taken at once.</param>
-    /// <param name="ids">At least a twelfth of the buffer's length.</param>
-    /// <returns>How many.</returns>
-    public static int Wait(SafeHandle poll, Span<byte> buffer, Span<long> ids)
+    /// <param name="buffer">For what it tells; how long it is bounds how much that is.</param>
+    /// <returns>How many sockets <see cref="Read"/> has something of.</returns>
+    public static int Wait(SafeHandle poll, Span<byte> buffer)
     {
         int count = epoll_wait(poll, ref buffer[0], buffer.Length / EventBytes, -1);
         if (count < 0)
             return Marshal.GetLastPInvokeError() == Interrupted ? 0 : throw Failure("epoll_wait");
-        for (int i = 0; i < count; i++)
-            ids[i] = BinaryPrimitives.ReadInt64LittleEndian(buffer[(i * EventBytes + IdOffset)..]);
         return count;
+    }
+
+    public static (uint Events, long Id) Read(ReadOnlySpan<byte> buffer, int index)
+    {
+        ReadOnlySpan<byte> told = buffer.Slice(index * EventBytes, EventBytes);
+        return (BinaryPrimitives.ReadUInt32LittleEndian(told), BinaryPrimitives.ReadInt64LittleEndian(told[IdOffset..]));
     }
 
     private static IOException Failure(string call) => new($"{call}: {Marshal.GetLastPInvokeErrorMessage()}");

@@ -16,10 +16,13 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
     private readonly long id;
     private readonly Lock gate = new();
     private ManualResetValueTaskSourceCore<int> wait;
-    private bool isWaiting;
-    private bool isJoined;
-    // What epoll reports of the socket now.
-    private uint armed;
+    // What is waited for now.
+    private uint awaited;
+    // Whether what comes after the wait may run on the poller's thread.
+    private bool isInline;
+    // What epoll has told and no wait has ended by: it does not tell it again by itself.
+    private uint told;
+    private bool acknowledgesSeldom;
     private bool isDisposed;
     private CancellationToken token;
     private CancellationTokenRegistration cancellation;
@@ -51,7 +54,8 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
         var transport = new PolledTransport(socket, poller);
         try
         {
-            await transport.WaitAsync(Epoll.Out | Epoll.OneShot, cancel);
+            transport.Watch(Epoll.Add);
+            await transport.WaitAsync(Epoll.Out, isInline: false, cancel);
             transport.ThrowIfClosed(cancel);
             var error = (SocketError)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
             return error == SocketError.Success ? transport : throw new SocketException((int)error);
@@ -74,6 +78,8 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
 
     public async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
     {
+        // To send ends it: the system takes the two sides for talking again.
+        acknowledgesSeldom = false;
         while (!bytes.IsEmpty)
         {
             ThrowIfClosed(cancel);
@@ -88,19 +94,18 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
                 continue;
             }
             if (error == SocketError.WouldBlock)
-                await WaitAsync(Epoll.Out | Epoll.OneShot, cancel);
+                await WaitAsync(Epoll.Out, isInline: false, cancel);
             else if (error != SocketError.Success)
                 throw new SocketException((int)error);
             bytes = bytes[sent..];
         }
     }
 
-    // Stays armed while it is waited for again in time: then an arrival costs no call but those of waiting and receiving.
     public ValueTask<int> WaitReadableAsync(CancellationToken cancel)
     {
-        if (armed != Epoll.In)
+        if (!acknowledgesSeldom)
             AcknowledgeSeldom();
-        return WaitAsync(Epoll.In, cancel);
+        return WaitAsync(Epoll.In, isInline: true, cancel);
     }
 
     public void ForgetCancellation()
@@ -130,19 +135,19 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
     }
 
     /// <summary>Called by the poller, on its thread.</summary>
-    public void OnReady()
+    public void OnEvents(uint events)
     {
+        if ((events & Epoll.Closing) != 0)
+            events |= Epoll.In | Epoll.Out;
         lock (gate)
         {
             if (isDisposed)
                 return;
-            bool isInline = armed == Epoll.In;
-            if (!isInline)
-                armed = 0;
-            else if (!isWaiting)
-                Disarm();
-            if (!TryEndWait(isInline))
+            // Whoever waits takes it all, and what stays is told again: see WaitAsync.
+            told |= events & ~awaited;
+            if ((events & awaited) == 0)
                 return;
+            TryEndWait(isInline);
         }
         wait.SetResult(0);
     }
@@ -159,7 +164,7 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
     {
         while (true)
         {
-            await WaitAsync(Epoll.In | Epoll.OneShot, cancel);
+            await WaitAsync(Epoll.In, isInline: false, cancel);
             if (TryReceive(target.Span, cancel) is { } count)
                 return count;
         }
@@ -179,6 +184,12 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
             ThrowIfClosed(cancel);
             throw;
         }
+        // There may be more, of which epoll does not tell again.
+        if (count == target.Length)
+        {
+            lock (gate)
+                told |= Epoll.In;
+        }
         return error switch
         {
             SocketError.Success => count,
@@ -188,7 +199,7 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
     }
 
     /// <summary>Completes when the socket is ready, or disposed.</summary>
-    private ValueTask<int> WaitAsync(uint events, CancellationToken cancel)
+    private ValueTask<int> WaitAsync(uint events, bool isInline, CancellationToken cancel)
     {
         if (cancel != token)
         {
@@ -201,13 +212,23 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
             if (isDisposed)
                 return new(0);
             wait.Reset();
-            isWaiting = true;
-            if (armed != events)
-                poller.Control(isJoined ? Epoll.Modify : Epoll.Add, Socket, events, id);
-            (armed, isJoined) = (events, true);
+            (awaited, this.isInline) = (events, isInline);
+            // It may have been taken since, or not: epoll looks and tells it again.
+            if ((told & (events | Epoll.Closing)) != 0)
+            {
+                told &= Epoll.Closing;
+                Watch(Epoll.Modify);
+            }
             return new(this, wait.Version);
         }
     }
+
+    /// <remarks>
+    /// Each change is told once. Where the socket stays ready, as LT has it, each call of epoll_wait would ask each
+    /// socket of the last one again.
+    /// </remarks>
+    private void Watch(int operation) =>
+        poller.Control(operation, Socket, Epoll.In | Epoll.Out | Epoll.Closing | Epoll.EdgeTriggered, id);
 
     /// <summary>Lets the system acknowledge two arrivals with one packet, as far as 40 ms allow.</summary>
     /// <remarks>
@@ -219,6 +240,7 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
         const int Tcp = 6;
         const int QuickAck = 12;
         int off = 0;
+        acknowledgesSeldom = true;
         try
         {
             Socket.SetRawSocketOption(Tcp, QuickAck, MemoryMarshal.AsBytes(new ReadOnlySpan<int>(ref off)));
@@ -229,17 +251,10 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
         }
     }
 
-    // Nobody looks at it for now, and it would be reported again at once, and for ever.
-    private void Disarm()
-    {
-        poller.Control(Epoll.Remove, Socket, 0, id);
-        (armed, isJoined) = (0, false);
-    }
-
     private bool TryEndWait(bool isInline)
     {
-        bool wasWaiting = isWaiting;
-        isWaiting = false;
+        bool wasWaiting = awaited != 0;
+        awaited = 0;
         wait.RunContinuationsAsynchronously = !isInline;
         return wasWaiting;
     }

@@ -53,14 +53,14 @@ internal sealed class Poller
         // There is nothing to flow, and not to look for it makes going on cheaper.
         ExecutionContext.SuppressFlow();
         var events = new byte[EventsMax * 16];
-        var ids = new long[events.Length];
         while (true)
         {
-            int count = Epoll.Wait(poll, events, ids);
+            int count = Epoll.Wait(poll, events);
             for (int i = 0; i < count; i++)
             {
-                if (transports.TryGetValue(ids[i], out PolledTransport? transport))
-                    transport.OnReady();
+                (uint told, long id) = Epoll.Read(events, i);
+                if (transports.TryGetValue(id, out PolledTransport? transport))
+                    transport.OnEvents(told);
             }
         }
     }

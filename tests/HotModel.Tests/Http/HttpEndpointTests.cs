@@ -103,6 +103,45 @@ public abstract class HttpEndpointTests(bool isPolled)
         Assert.Equal("hello you!", Encoding.ASCII.GetString(buffer, 0, count) + await rest.ReadToEndAsync());
     }
 
+    // The poller tells of an arrival once, however much of it is taken.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(1000)]
+    [InlineData(10_000)]
+    public async Task Reader_that_waits_before_each_read_misses_nothing_of_a_burst_nor_its_end(int bufferBytes)
+    {
+        const int BurstBytes = 10_000;
+        var isRead = new SemaphoreSlim(0);
+        await using var server = new ScriptedServer(async connection =>
+        {
+            await connection.ReadRequestAsync();
+            await connection.SendAsync("HTTP/1.1 200 OK\r\n\r\n");
+            for (int burst = 0; burst < 3; burst++)
+            {
+                await connection.SendAsync(new string('x', BurstBytes));
+                await isRead.WaitAsync();
+            }
+            await connection.SendAsync(new string('x', BurstBytes));
+        });
+        using var endpoint = Open(server.Address, TimeProvider.System);
+        using HttpReply reply = await endpoint.SendAsync(Get, CancellationToken.None);
+        var buffer = new byte[bufferBytes];
+        int total = 0;
+
+        while (true)
+        {
+            Assert.Equal(0, await reply.Body.ReadAsync(Memory<byte>.Empty));
+            int count = await reply.Body.ReadAsync(buffer);
+            if (count == 0)
+                break;
+            total += count;
+            if (total % BurstBytes == 0)
+                isRead.Release();
+        }
+
+        Assert.Equal(4 * BurstBytes, total);
+    }
+
     [Theory]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")]
