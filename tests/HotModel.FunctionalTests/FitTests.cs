@@ -101,13 +101,13 @@ public sealed class FitTests
     [Fact]
     public async Task File_that_cannot_be_read_is_not_refused()
     {
-        // The fake server's models are no GGUFs.
+        // The fake server's models are GGUFs of no known version.
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup { FakeFaults = "" }.Tiny("a").Tiny("b"));
 
         var plan = (await hotmodel.Api.PostAsync("admin/switch", DryRun("b"))).Json;
 
         Assert.Null(plan["fits"]);
-        Assert.Contains("b.gguf is too short for a GGUF", (string?)plan["reason"], StringComparison.Ordinal);
+        Assert.Contains("b.gguf has version 543584032, only 2 and 3 can be read", (string?)plan["reason"], StringComparison.Ordinal);
         Assert.Equal(200, (await hotmodel.Api.SwitchAsync("b")).Status);
     }
 

@@ -6,10 +6,13 @@ public sealed class LoadFailureTests
     private const double Bound = 10;
 
     [Fact]
-    public async Task Missing_file_rolls_back_and_says_which()
+    public async Task Missing_file_is_refused_before_anything_is_unloaded_and_with_force_rolls_back()
     {
         await using var hotmodel = await HotModelProcess.StartAsync(new Setup().Tiny("a").Model("b"));
-        await FailsAsync(hotmodel, "missing_file", "b.gguf");
+        await RefusedThenRolledBackAsync(hotmodel, "b.gguf does not exist", "missing_file", "b.gguf");
+        // It is there now.
+        File.Copy(TinyModels.File("b"), hotmodel.Setup.ModelPath("b"));
+        Assert.Equal(200, (await hotmodel.Api.SwitchAsync("b")).Status);
     }
 
     [Fact]
@@ -24,13 +27,13 @@ public sealed class LoadFailureTests
     }
 
     [Fact]
-    public async Task File_that_is_no_model_rolls_back_and_says_so()
+    public async Task File_that_is_no_model_is_refused_before_anything_is_unloaded_and_with_force_rolls_back()
     {
         var setup = new Setup().Tiny("a").Model("b");
         setup.Write();
         await File.WriteAllTextAsync(setup.ModelPath("b"), new string('x', 100_000));
         await using var hotmodel = await HotModelProcess.StartAsync(setup);
-        await FailsAsync(hotmodel, "corrupt_file", "b");
+        await RefusedThenRolledBackAsync(hotmodel, "b.gguf does not begin with GGUF", "corrupt_file", "b");
     }
 
     [Fact]
@@ -149,6 +152,17 @@ public sealed class LoadFailureTests
         var reply = await hotmodel.Api.ChatAsync("hello");
         Assert.Equal((200, "a"), (reply.Status, reply.Model));
         await switching;
+    }
+
+    private static async Task RefusedThenRolledBackAsync(
+        HotModelProcess hotmodel, string inRefusal, string reason, string inError)
+    {
+        var child = hotmodel.ModelChild.Pid;
+        var refused = await hotmodel.Api.SwitchAsync("b");
+        Assert.Equal((409, "does_not_fit"), (refused.Status, (string?)refused.Json["error"]!["code"]));
+        Assert.Contains(inRefusal, refused.Text, StringComparison.Ordinal);
+        Assert.Equal(child, hotmodel.ModelChild.Pid);
+        await RolledBackAsync(hotmodel, await hotmodel.Api.SwitchAsync("b", force: true), [reason], inError);
     }
 
     private static async Task<Reply> FailsAsync(HotModelProcess hotmodel, string? reason, string? inError) =>

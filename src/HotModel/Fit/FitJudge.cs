@@ -9,6 +9,9 @@ internal sealed record FitQuestion
     public required string Model { get; init; }
     public required ModelFact Fact { get; init; }
 
+    /// <summary>What loads it is llama-server; another program may find its model elsewhere.</summary>
+    public required bool IsLlamaServer { get; init; }
+
     /// <summary>Those that llama-server takes, in its order; empty where there is none, or none that can be read.</summary>
     public required IReadOnlyList<GpuDevice> Gpus { get; init; }
 
@@ -54,6 +57,8 @@ internal static class FitJudge
         {
             IsDoubtful = IsDoubtful(question, onGpu),
         };
+        if (question is { IsLlamaServer: true, Fact: { IsNoModel: true, Error: { } missing } })
+            return verdict with { Fits = false, Reason = $"The model \"{question.Model}\" cannot be loaded: {missing}." };
         // A newer llama-server may have other rules: what it loaded once is not refused.
         if (question is { HasLoaded: false, Doubt: null } && fact.Shape is { } shape
             && CacheTypes.Fault(shape, fact.Settings) is { } fault)

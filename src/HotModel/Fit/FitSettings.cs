@@ -35,6 +35,9 @@ internal sealed record FitSettings
     /// <summary>An option that decides where weights lie and is not reckoned with; null where there is none.</summary>
     public string? NotReckoned { get; init; }
 
+    /// <summary>llama-server fetches the model itself: that its file is not there yet says nothing.</summary>
+    public bool Downloads { get; init; }
+
     /// <summary>How the layers are shared out among the GPUs, in any unit: --tensor-split, or their free memory, which
     /// is what llama.cpp goes by without it. Empty where there is no GPU.</summary>
     public IReadOnlyList<double> GpuShares { get; init; } = [];
@@ -123,8 +126,12 @@ internal sealed record FitSettings
         "mm" or "mmproj" => this with { ProjectorPath = value },
         "no-mmproj-offload" => this with { ProjectorOnGpu = false },
         "md" or "model-draft" or "spec-draft-model" => this with { DraftPath = value },
-        "ot" or "override-tensor" or "rpc" or "moe-cache-mib" or "ncffn" or "n-cpu-ffn" or "hf" or "hfr" or "hf-repo"
-            or "mu" or "model-url" => this with { NotReckoned = option },
+        "ot" or "override-tensor" or "rpc" or "moe-cache-mib" or "ncffn" or "n-cpu-ffn" => this with { NotReckoned = option },
+        "hf" or "hfr" or "hf-repo" or "mu" or "model-url" or "dr" or "docker-repo" => this with
+        {
+            NotReckoned = option,
+            Downloads = true,
+        },
         _ => this,
     };
 

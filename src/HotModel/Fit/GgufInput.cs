@@ -118,4 +118,8 @@ internal sealed class GgufInput(Stream file, long fileBytes)
 }
 
 /// <summary>Leaves the reading of one file, within which it is caught.</summary>
-internal sealed class GgufFault(string message) : Exception(message);
+internal sealed class GgufFault(string message) : Exception(message)
+{
+    /// <summary>See <see cref="GgufResult.IsNoModel"/>.</summary>
+    public bool IsNoModel { get; init; }
+}

@@ -38,6 +38,9 @@ internal readonly record struct GgufValue(IReadOnlyList<long>? Numbers, string? 
 /// <summary>A GGUF, or why there is none.</summary>
 internal readonly record struct GgufResult(GgufModel? Model, string? Error)
 {
+    /// <summary>A file is missing or no GGUF: no llama-server loads it, whatever else it knows.</summary>
+    public bool IsNoModel { get; init; }
+
     public static implicit operator GgufResult(GgufModel model) => new(model, null);
 
     public static GgufResult Failed(string error) => new(null, error);

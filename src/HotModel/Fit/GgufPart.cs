@@ -52,7 +52,7 @@ internal sealed record GgufPart(GgufMetadata Metadata, IReadOnlyList<GgufTensor>
         {
             const uint magic = 0x46554747; // GGUF
             if (input.UInt32() != magic)
-                throw new GgufFault("does not begin with GGUF");
+                throw new GgufFault("does not begin with GGUF") { IsNoModel = true };
             var version = input.UInt32();
             if (version != 0 && (version & 0xffff) == 0)
                 throw new GgufFault("is for a big-endian machine");

@@ -18,7 +18,7 @@ internal static class GgufReader
         {
             var (part, fault) = ReadPart(paths[i]);
             if (part is null)
-                return GgufResult.Failed($"{paths[i]} {fault}");
+                return GgufResult.Failed($"{paths[i]} {fault!.Message}") with { IsNoModel = fault.IsNoModel };
             metadata ??= part.Metadata;
             if (FaultOfPart(part, i, paths.Count) is { } wrong)
                 return GgufResult.Failed($"{paths[i]} {wrong}");
@@ -43,26 +43,26 @@ internal static class GgufReader
             ? $"is file {number + 1} of its model, its name says {index + 1}" : null;
     }
 
-    private static (GgufPart? Part, string? Fault) ReadPart(string path)
+    private static (GgufPart? Part, GgufFault? Fault) ReadPart(string path)
     {
         try
         {
             var info = new FileInfo(path);
             if (!info.Exists)
-                return (null, "does not exist");
+                return (null, new GgufFault("does not exist") { IsNoModel = true });
             // Before it is opened: opening a pipe, which has no length, would wait for somebody who writes to it.
             if (Length(info) < LeastFileBytes)
-                return (null, "is too short for a GGUF");
+                return (null, new GgufFault("is too short for a GGUF") { IsNoModel = true });
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);
             return (GgufPart.Read(file, file.Length), null);
         }
         catch (GgufFault e)
         {
-            return (null, e.Message);
+            return (null, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
-            return (null, $"cannot be read: {e.Message}");
+            return (null, new GgufFault($"cannot be read: {e.Message}"));
         }
 
         static long Length(FileInfo info) =>

@@ -12,7 +12,11 @@ namespace HotModel.Fit;
 /// <param name="Settings">Of its arguments.</param>
 /// <param name="Build">Which llama-server; equal for the same program.</param>
 /// <param name="Fingerprint">Of files, arguments and build; null where a file is missing.</param>
-internal sealed record ModelFact(ModelShape? Shape, string? Error, FitSettings Settings, string Build, string? Fingerprint);
+internal sealed record ModelFact(ModelShape? Shape, string? Error, FitSettings Settings, string Build, string? Fingerprint)
+{
+    /// <summary>A file is missing or no GGUF, and llama-server gets it from nowhere else.</summary>
+    public bool IsNoModel { get; init; }
+}
 
 /// <summary>Looks models up: their arguments, their files, the program. From any thread.</summary>
 /// <param name="live">The configuration.</param>
@@ -20,7 +24,7 @@ internal sealed record ModelFact(ModelShape? Shape, string? Error, FitSettings S
 internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, string> environment)
 {
     // As many as there are models in the configuration.
-    private readonly ConcurrentDictionary<string, (string Stamp, ModelShape? Shape, string? Error)> shapes =
+    private readonly ConcurrentDictionary<string, (string Stamp, FileShape Shape)> shapes =
         new(StringComparer.Ordinal);
 
     /// <summary>Those of the machine's GPUs that the model's llama-server takes.</summary>
@@ -60,24 +64,28 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
         var settings = FitSettings.Read(arguments);
         var path = ServerArguments.Model(arguments) ?? model.Path;
         var stamp = Stamp(ServerArguments.Shards(path));
-        var (shape, error) = ShapeOf(path, stamp);
+        var (shape, error, isNoModel) = ShapeOf(path, stamp);
         if (settings.ProjectorPath is { } projector)
             settings = settings with { ProjectorBytes = Look(projector)?.Length ?? 0 };
         var build = BuildOf(config, model);
-        return new ModelFact(shape, error, settings, build, FingerprintOf(stamp, settings, arguments, build));
+        return new ModelFact(shape, error, settings, build, FingerprintOf(stamp, settings, arguments, build))
+        {
+            IsNoModel = isNoModel && !settings.Downloads,
+        };
     }
 
-    private (ModelShape? Shape, string? Error) ShapeOf(string path, string? stamp)
+    private FileShape ShapeOf(string path, string? stamp)
     {
         if (stamp is not null && shapes.TryGetValue(path, out var known) && known.Stamp == stamp)
-            return (known.Shape, known.Error);
-        var (read, fault) = GgufReader.Read(path);
-        var (shape, error) = read is null ? (null, fault) : ModelShape.Of(read);
-        if (error is not null && read is not null)
+            return known.Shape;
+        var result = GgufReader.Read(path);
+        var (shape, error) = result.Model is { } read ? ModelShape.Of(read) : (null, result.Error);
+        if (error is not null && result.Model is not null)
             error = $"{path}: {error}";
+        var found = new FileShape(shape, error, result.IsNoModel);
         if (stamp is not null)
-            shapes[path] = (stamp, shape, error);
-        return (shape, error);
+            shapes[path] = (stamp, found);
+        return found;
     }
 
     private static string? FingerprintOf(string? stamp, FitSettings settings, IReadOnlyList<string> arguments, string build)
@@ -146,4 +154,6 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
             return null;
         }
     }
+
+    private readonly record struct FileShape(ModelShape? Shape, string? Error, bool IsNoModel);
 }

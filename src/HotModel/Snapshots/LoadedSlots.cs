@@ -19,7 +19,7 @@ internal sealed class LoadedSlots(Upstream upstream, Passport passport, SlotBoar
 /// <summary>A conversation's slot for the time of one request.</summary>
 internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot, string session) : IDisposable
 {
-    private (int Tokens, MessageHash History)? held;
+    private HeldTokens? held;
     private bool isLeft;
 
     public LoadedSlots Current { get; } = current;
@@ -29,6 +29,8 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
     public bool IsOwn { get; init; }
     /// <summary>Of this conversation, from a file, of whose use its answer will tell; else 0.</summary>
     public int UnprovenTokens { get; set; }
+    /// <summary>From a file, of which the answer before has used none; else 0.</summary>
+    public int UnusedTokens { get; init; }
     /// <summary>Of this conversation, and not yet used by an answer.</summary>
     public ReadFile FromFile { get; set; }
     /// <summary>Behind that, evaluated before it was asked for.</summary>
@@ -40,7 +42,7 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
     public void Answered(AnswerTimings? timings)
     {
         if (timings is { } told)
-            held = (told.HeldTokens, owner.Answered(this, told));
+            held = new HeldTokens(told.HeldTokens, owner.Answered(this, told), UnusedBy(told));
     }
 
     /// <summary>What was to be evaluated ahead is, and the slot is left.</summary>
@@ -51,6 +53,9 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
         isLeft = true;
         owner.LeaveAhead(this, timings, history);
     }
+
+    /// <summary>What came from a file and should have been of use to an answer, and was not.</summary>
+    public int UnusedBy(AnswerTimings timings) => timings.CachedTokens == 0 ? UnprovenTokens : 0;
 
     /// <summary>Nothing will be sent to the slot.</summary>
     public void GiveUp(HeldConversation? still)
@@ -67,6 +72,11 @@ internal sealed class TakenSlot(WarmReturn owner, LoadedSlots current, int slot,
         owner.Leave(this, held);
     }
 }
+
+/// <summary>What a slot holds when its answer has come.</summary>
+/// <param name="History">Of the messages that it covers.</param>
+/// <param name="Unused">Tokens that came from a file and that the answer did not use.</param>
+internal readonly record struct HeldTokens(int Tokens, MessageHash History, int Unused);
 
 /// <summary>To be disposed once.</summary>
 internal sealed class OpenUse(WarmReturn owner, LoadedSlots current) : IDisposable

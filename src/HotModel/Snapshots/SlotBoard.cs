@@ -57,12 +57,12 @@ internal sealed class SlotBoard
 
     /// <summary>The whole answer has come.</summary>
     /// <param name="slot">Where its request ran.</param>
-    /// <param name="tokens">What the slot holds now.</param>
-    /// <param name="history">Of the messages that it covers.</param>
-    public void Leave(int slot, int tokens, MessageHash history)
+    /// <param name="held">What the slot holds now.</param>
+    public void Leave(int slot, HeldTokens held)
     {
         entries[slot].IsBusy = false;
-        entries[slot].Hold(tokens, history, isKept: false);
+        entries[slot].Hold(held.Tokens, held.History, isKept: false);
+        entries[slot].Unused = held.Unused;
     }
 
     /// <summary>
@@ -129,13 +129,12 @@ internal sealed class SlotBoard
 
     /// <summary>The beginning of the seat's conversation was evaluated before it was asked for.</summary>
     /// <param name="slot">Where.</param>
-    /// <param name="tokens">What the slot holds now.</param>
-    /// <param name="history">Of the messages that it covers whole.</param>
+    /// <param name="held">What the slot holds now; the history is of the messages that it covers whole.</param>
     /// <param name="fromFile">Of the tokens, those that came from a file and that no answer has used yet.</param>
-    public void LeaveAhead(int slot, int tokens, MessageHash history, ReadFile fromFile)
+    public void LeaveAhead(int slot, HeldTokens held, ReadFile fromFile)
     {
-        Leave(slot, tokens, history);
-        (entries[slot].FromFile, entries[slot].Ahead) = (fromFile, tokens - fromFile.Tokens);
+        Leave(slot, held);
+        (entries[slot].FromFile, entries[slot].Ahead) = (fromFile, held.Tokens - fromFile.Tokens);
     }
 
     /// <summary>Conversations that no file has as their slots hold them, the most recently used first.</summary>
@@ -165,7 +164,10 @@ internal sealed class SlotBoard
             entry.Clear(session);
         entry.IsBusy = true;
         entry.Used = ++uses;
-        return new SlotSeat(slot, isOwn, displaced, entry.Unproven, entry.FromFile, entry.Ahead);
+        return new SlotSeat(slot, isOwn, displaced, entry.Unproven, entry.FromFile, entry.Ahead)
+        {
+            UnusedTokens = entry.Unused,
+        };
     }
 
     private static HeldConversation? Unkept(Entry entry) =>
@@ -184,6 +186,8 @@ internal sealed class SlotBoard
         public bool IsCut { get; set; }
         /// <summary>Tokens that came from a file of which no answer has told yet whether that is of use.</summary>
         public int Unproven { get; set; }
+        /// <summary>Tokens that came from a file and of which the one answer since has used none.</summary>
+        public int Unused { get; set; }
         /// <summary>What came from a file and no answer has gone on from yet.</summary>
         public ReadFile FromFile { get; set; }
         /// <summary>Behind it: tokens that were evaluated ahead.</summary>
@@ -200,7 +204,7 @@ internal sealed class SlotBoard
         public void Hold(int tokens, MessageHash history, bool isKept)
         {
             (Tokens, History, IsKept, IsCut) = (tokens, history, isKept, false);
-            (Unproven, FromFile, Ahead) = (0, default, 0);
+            (Unproven, Unused, FromFile, Ahead) = (0, 0, default, 0);
         }
     }
 }
@@ -215,7 +219,11 @@ internal readonly record struct ReadFile(int Tokens, double Seconds);
 /// <param name="FromFile">Of the conversation, as long as no answer has used it.</param>
 /// <param name="AheadTokens">Behind that, evaluated ahead; the same holds.</param>
 internal sealed record SlotSeat(
-    int Slot, bool IsOwn, HeldConversation? Displaced, int UnprovenTokens, ReadFile FromFile, int AheadTokens);
+    int Slot, bool IsOwn, HeldConversation? Displaced, int UnprovenTokens, ReadFile FromFile, int AheadTokens)
+{
+    /// <summary>Of the conversation, from a file, when the one answer since has used none of them; else 0.</summary>
+    public int UnusedTokens { get; init; }
+}
 
 /// <summary>What a slot holds of a conversation and no file does.</summary>
 /// <param name="Tokens">At least.</param>

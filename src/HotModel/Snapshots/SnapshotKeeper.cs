@@ -194,8 +194,8 @@ internal sealed class SnapshotKeeper : IAsyncDisposable
     }
 
     /// <summary>
-    /// The first answer after a restore told how much of it was used, its prompt being one that goes on from it. Less than
-    /// half, twice in a row, means that this model cannot go on from a file: once, the client may have changed the beginning.
+    /// Answers after a restore told how much of it was used, their prompts being such that go on from it. Less than half,
+    /// twice in a row, means that this model cannot go on from a file: once, the client may have changed the beginning.
     /// </summary>
     public void Verify(Passport passport, long sessionKey, int restoredTokens, int reusedTokens)
     {

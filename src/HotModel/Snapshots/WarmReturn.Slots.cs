@@ -60,6 +60,7 @@ internal sealed partial class WarmReturn
         {
             IsOwn = seat.IsOwn,
             UnprovenTokens = goesOn ? seat.UnprovenTokens : 0,
+            UnusedTokens = seat.UnusedTokens,
             FromFile = seat.FromFile,
             AheadTokens = seat.AheadTokens,
         };
@@ -181,7 +182,7 @@ internal sealed partial class WarmReturn
         lock (sync)
         {
             slot.Current.Speed.Learn(timings);
-            slot.Current.Board.LeaveAhead(slot.Slot, timings.HeldTokens, history,
+            slot.Current.Board.LeaveAhead(slot.Slot, new HeldTokens(timings.HeldTokens, history, slot.UnusedBy(timings)),
                 slot.FromFile with { Tokens = Math.Min(slot.FromFile.Tokens, timings.CachedTokens) });
         }
         try
@@ -197,26 +198,29 @@ internal sealed partial class WarmReturn
 
     /// <remarks>
     /// Where something else than the end of the prompt has changed, a part is reused. A model that cannot go on from a file
-    /// reuses not even the first token, which all its prompts share.
+    /// reuses not even the first token, which all its prompts share. One with a sliding window or a recurrent state does
+    /// not either where the client has changed the beginning: only an answer that goes on from the slot, as the one before
+    /// could not from the file, tells the two apart.
     /// </remarks>
     private void Verify(TakenSlot slot, long key, AnswerTimings timings)
     {
-        if (slot.UnprovenTokens > 0)
-        {
-            keeper.Verify(slot.Current.Passport, key, slot.UnprovenTokens,
-                reusedTokens: timings.CachedTokens > 0 ? slot.UnprovenTokens : 0);
-        }
+        if (timings.CachedTokens == 0)
+            return;
+        if (slot.UnusedTokens > 0)
+            keeper.Verify(slot.Current.Passport, key, slot.UnusedTokens, reusedTokens: 0);
+        else if (slot.UnprovenTokens > 0)
+            keeper.Verify(slot.Current.Passport, key, slot.UnprovenTokens, slot.UnprovenTokens);
     }
 
     /// <param name="slot">The slot.</param>
     /// <param name="held">What it holds; null: its request did not get its whole answer.</param>
-    internal void Leave(TakenSlot slot, (int Tokens, MessageHash History)? held)
+    internal void Leave(TakenSlot slot, HeldTokens? held)
     {
         lock (sync)
         {
             if (held is { } known)
             {
-                slot.Current.Board.Leave(slot.Slot, known.Tokens, known.History);
+                slot.Current.Board.Leave(slot.Slot, known);
                 return;
             }
             // Of one that was refused: what stood in the slot before stands there still, and is another's.

@@ -99,7 +99,7 @@ internal sealed class Setup
             if (file is not null)
                 File.Copy(file, ModelPath(name));
             else if (FakeFaults is not null)
-                File.WriteAllText(ModelPath(name), "GGUF");
+                File.WriteAllText(ModelPath(name), "GGUF of a version that is none");
         }
         if (HasFaultFile)
             SetFaults(FakeFaults!);

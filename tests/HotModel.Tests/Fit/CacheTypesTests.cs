@@ -57,6 +57,7 @@ public sealed class CacheTypesTests
         {
             Model = "m",
             Fact = new ModelFact(shape, null, FitSettings.Read(["-ctk", "q8_0"]), "build", "print"),
+            IsLlamaServer = true,
             Gpus = [],
             Freed = new Dictionary<string, FreedMemory> { [DeviceFit.CpuId] = default },
             FreeCpuBytes = 1L << 40,

@@ -269,32 +269,37 @@ public sealed class FitCheckTests : IDisposable
     [InlineData("")]
     [InlineData("GGUF")]
     [InlineData("this is no model at all, but it is long enough to be one")]
-    public void A_file_that_is_no_model_is_not_refused(string content)
+    [InlineData(null)]
+    public void A_file_that_is_missing_or_no_model_is_refused_until_it_is_one(string? content)
     {
-        File.WriteAllText(config.Models["b"].Path, content);
-        reading = Gpu(600, freeMb: 0);
+        var path = config.Models["b"].Path;
+        var whole = File.ReadAllBytes(path);
+        File.Delete(path);
+        if (content is not null)
+            File.WriteAllText(path, content);
 
         var plan = check.Plan("b");
 
-        Assert.Null(plan.Fits);
-        Assert.Contains(config.Models["b"].Path, plan.Reason, StringComparison.Ordinal);
+        Assert.False(plan.Fits);
+        Assert.StartsWith($"The model \"b\" cannot be loaded: {path} ", plan.Reason, StringComparison.Ordinal);
+        Assert.Equal(content is not { Length: > 0 }, plan.Warm.PageCache is null);
+        File.WriteAllBytes(path, whole);
+        Assert.True(check.Judge("b").Fits);
     }
 
     [Fact]
-    public void A_file_that_is_missing_is_not_refused()
+    public void A_file_that_llama_server_fetches_is_not_refused()
     {
-        File.Delete(config.Models["b"].Path);
-        reading = Gpu(600, freeMb: 0);
-
-        Assert.Null(check.Judge("b").Fits);
-        Assert.Null(check.Plan("b").Warm.PageCache);
+        var fetching = config.Models["b"] with { Path = "/nowhere/m.gguf", ExtraArgs = ["-hf", "someone/something"] };
+        Assert.False(facts.Of(fetching).IsNoModel);
+        Assert.True(facts.Of(fetching with { ExtraArgs = [] }).IsNoModel);
     }
 
     [Fact]
     public void A_file_that_was_replaced_is_read_again()
     {
         Assert.NotEmpty(check.Plan("b").Devices);
-        File.WriteAllText(config.Models["b"].Path, "GGUF");
+        File.WriteAllText(config.Models["b"].Path, "GGUF of a version that is none");
 
         Assert.Null(check.Judge("b").Fits);
     }

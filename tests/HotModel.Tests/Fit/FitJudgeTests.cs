@@ -29,6 +29,7 @@ public sealed class FitJudgeTests
     {
         Model = "big",
         Fact = new ModelFact(Shape, null, FitSettings.Read(arguments.Split(' ')), "build", "print"),
+        IsLlamaServer = true,
         Gpus = gpus,
         BuildUsesGpu = true,
         Freed = gpus.Select(gpu => gpu.Id).Append(DeviceFit.CpuId).ToDictionary(id => id, _ => default(FreedMemory)),
@@ -54,6 +55,25 @@ public sealed class FitJudgeTests
 
         Assert.True(FitJudge.Judge(question with { Freed = Freeing(freed) }).Fits);
         Assert.False(FitJudge.Judge(question with { Freed = Freeing(freed - 1) }).Fits);
+    }
+
+    /// <summary>Nor is it asked whether the numbers are right: there is nothing to load.</summary>
+    [Fact]
+    public void Missing_file_and_one_that_is_no_model_are_refused_whatever_was_loaded_before()
+    {
+        var question = Ask("-ngl 99", Gpu(Gibibyte)) with
+        {
+            Fact = new ModelFact(null, "/m.gguf does not exist", new FitSettings(), "build", null) { IsNoModel = true },
+            HasLoaded = true,
+            Doubt = "there may be a GPU whose memory cannot be read",
+        };
+
+        var verdict = FitJudge.Judge(question);
+
+        Assert.False(verdict.Fits);
+        Assert.Equal("The model \"big\" cannot be loaded: /m.gguf does not exist.", verdict.Reason);
+        Assert.Null(FitJudge.Judge(question with { IsLlamaServer = false }).Fits);
+        Assert.Null(FitJudge.Judge(question with { Fact = question.Fact with { IsNoModel = false } }).Fits);
     }
 
     [Fact]

@@ -133,6 +133,22 @@ public sealed class GgufReaderTests : IDisposable
     }
 
     [Fact]
+    public void Only_a_file_that_is_missing_or_no_gguf_is_certain_to_be_no_model()
+    {
+        var path = File("bad.gguf");
+        Assert.True(GgufReader.Read(path).IsNoModel);
+        foreach (var (bytes, isNoModel) in new[]
+            {
+                ("GGUF"u8.ToArray(), true), (new byte[64], true), (new GgufBytes { Version = 4 }.Header(), false),
+                (new GgufBytes().Vector("t", 32).Header(), false),
+            })
+        {
+            System.IO.File.WriteAllBytes(path, bytes);
+            Assert.Equal(isNoModel, GgufReader.Read(path).IsNoModel);
+        }
+    }
+
+    [Fact]
     public void A_count_that_the_file_has_no_bytes_for_is_refused_at_once()
     {
         foreach (var at in new[] { 8, 16 })

@@ -36,7 +36,7 @@ public sealed class SlotBoardTests
         var board = new SlotBoard(1);
         Assert.NotNull(board.Take("one"));
         Assert.Null(board.Take("two"));
-        board.Leave(0, 600, History);
+        board.Leave(0, new HeldTokens(600, History, Unused: 0));
         Assert.NotNull(board.Take("two"));
     }
 
@@ -49,7 +49,7 @@ public sealed class SlotBoardTests
         Assert.Empty(board.Unkept());
         var seat = board.Take("one")!;
         Assert.Equal((600, new ReadFile(600, 0.5)), (seat.UnprovenTokens, seat.FromFile));
-        board.Leave(0, 640, History);
+        board.Leave(0, new HeldTokens(640, History, Unused: 0));
         Assert.Equal([(0, Held("one", 640))], board.Unkept());
         // The use of a file is told by the first answer only.
         seat = board.Take("one")!;
@@ -108,9 +108,9 @@ public sealed class SlotBoardTests
         var seat = board.TakeAhead("ahead", Worth)!;
         Assert.Equal((1, false), (seat.Slot, seat.IsOwn));
         Assert.Null(board.TakeAhead("ahead", Worth));
-        board.LeaveAhead(seat.Slot, 32, MessageHash.Start, default);
+        board.LeaveAhead(seat.Slot, new HeldTokens(32, MessageHash.Start, Unused: 0), default);
         Assert.True(board.TakeAhead("ahead", Worth)!.IsOwn);
-        board.LeaveAhead(seat.Slot, 600, History, default);
+        board.LeaveAhead(seat.Slot, new HeldTokens(600, History, Unused: 0), default);
         Assert.Null(board.TakeAhead("another", Worth));
     }
 
@@ -134,11 +134,11 @@ public sealed class SlotBoardTests
     public void What_was_evaluated_ahead_is_told_to_its_first_request_and_is_worth_saving()
     {
         var board = new SlotBoard(1);
-        board.LeaveAhead(board.TakeAhead("one", Worth)!.Slot, 600, History, new ReadFile(200, 0.5));
+        board.LeaveAhead(board.TakeAhead("one", Worth)!.Slot, new HeldTokens(600, History, Unused: 0), new ReadFile(200, 0.5));
         Assert.Equal([(0, Held("one", 600))], board.Unkept());
         var seat = board.Take("one")!;
         Assert.Equal((true, 200, 400, 0), (seat.IsOwn, seat.FromFile.Tokens, seat.AheadTokens, seat.UnprovenTokens));
-        board.Leave(0, 640, History);
+        board.Leave(0, new HeldTokens(640, History, Unused: 0));
         Assert.Equal(0, board.Take("one")!.AheadTokens);
     }
 
@@ -176,7 +176,7 @@ public sealed class SlotBoardTests
     }
 
     private static void Answer(SlotBoard board, string session, int tokens) =>
-        board.Leave(board.Take(session)!.Slot, tokens, History);
+        board.Leave(board.Take(session)!.Slot, new HeldTokens(tokens, History, Unused: 0));
 
     private static HeldConversation Held(string session, int tokens) => new(session, tokens) { History = History };
 }

@@ -193,6 +193,25 @@ public sealed class WarmReturnTests : IAsyncDisposable
         Assert.True(warm.IsRestorable);
     }
 
+    /// <summary>As a model with a sliding window does, for a client with a clock in its system prompt.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Model_that_uses_no_file_is_told_from_a_client_that_changes_the_beginning(bool goesOnInItsSlot)
+    {
+        var upstream = await AnsweredAsync();
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.True(warm.IsRestorable);
+            Assert.NotNull(await warm.LeavingAsync(default));
+            Assert.NotNull(await warm.LoadedAsync(model, upstream, default));
+            await AnswerAsync(upstream, new AnswerTimings(CachedTokens: 0, 600, 1, 1));
+            var cached = goesOnInItsSlot ? 601 : 0;
+            await AnswerAsync(upstream, new AnswerTimings(cached, 611 - cached, 1, 1));
+        }
+        Assert.Equal(!goesOnInItsSlot, warm.IsRestorable);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (server is not null)
