@@ -22,6 +22,9 @@ internal static partial class SessionLog
     [ZLoggerMessage(4005, LogLevel.Warning, "Not imported from {path}: {what}")]
     public static partial void ImportSkipped(ILogger logger, string path, string what);
 
+    [ZLoggerMessage(4007, LogLevel.Error, "What models took of memory cannot be read from {path}: {error}")]
+    public static partial void ReadFailed(ILogger logger, string path, string error);
+
     [ZLoggerMessage(4006, LogLevel.Information,
         "Session {id} of {path} has a name that no request could use here: it is imported as {name}")]
     public static partial void ImportRenamed(ILogger logger, string path, string id, string name);

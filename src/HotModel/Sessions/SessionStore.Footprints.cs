@@ -1,3 +1,5 @@
+using Microsoft.Data.Sqlite;
+
 namespace HotModel.Sessions;
 
 /// <summary>What a model took on one device when it was loaded last.</summary>
@@ -59,42 +61,46 @@ internal sealed partial class SessionStore
     }
 
     /// <summary>Bytes by device; null where nothing was measured.</summary>
-    public IReadOnlyDictionary<string, long>? FindFootprint(string fingerprint)
+    public IReadOnlyDictionary<string, long>? FindFootprint(string fingerprint) => Known(() =>
     {
-        lock (sync)
-        {
-            if (closed)
-                return null;
-            var bytes = new Dictionary<string, long>(StringComparer.Ordinal);
-            using var row = footprints.Find.Read(fingerprint);
-            while (row.Read())
-                bytes.Add(row.GetString(0), row.GetInt64(1));
-            return bytes.Count > 0 ? bytes : null;
-        }
-    }
+        var bytes = new Dictionary<string, long>(StringComparer.Ordinal);
+        using var row = footprints.Find.Read(fingerprint);
+        while (row.Read())
+            bytes.Add(row.GetString(0), row.GetInt64(1));
+        return bytes.Count > 0 ? bytes : null;
+    });
 
     /// <summary>Whether models that were loaded with this build took memory of GPUs; null where none was that should.</summary>
-    public bool? UsesGpu(string build)
+    public bool? UsesGpu(string build) => Known<bool?>(() =>
     {
-        lock (sync)
-        {
-            if (closed)
-                return null;
-            using var row = footprints.Use.Read(build);
-            row.Read();
-            var taken = row.IsDBNull(0) ? 0 : row.GetInt64(0);
-            var expected = row.IsDBNull(1) ? 0 : row.GetInt64(1);
-            return taken > 0 ? true : expected > 0 ? false : null;
-        }
-    }
+        using var row = footprints.Use.Read(build);
+        row.Read();
+        var taken = row.IsDBNull(0) ? 0 : row.GetInt64(0);
+        var expected = row.IsDBNull(1) ? 0 : row.GetInt64(1);
+        return taken > 0 ? true : expected > 0 ? false : null;
+    });
 
     /// <summary>What models took there beyond what was expected, on average; null where none was measured.</summary>
     /// <param name="build">Of llama-server.</param>
     /// <param name="device">The device.</param>
     /// <param name="most">More than that is no surplus, but a wrong estimate.</param>
-    public long? MeanSurplus(string build, string device, long most)
+    public long? MeanSurplus(string build, string device, long most) =>
+        Known(() => footprints.Surplus.Scalar(build, device, most) as long?);
+
+    /// <summary>Null also where the disk does not give it: what was measured is of use, and no switch may fail for it.</summary>
+    private T? Known<T>(Func<T?> read)
     {
         lock (sync)
-            return closed ? null : footprints.Surplus.Scalar(build, device, most) as long?;
+        {
+            try
+            {
+                return closed ? default : read();
+            }
+            catch (SqliteException e) when (IsOfTheDisk(e.SqliteErrorCode))
+            {
+                SessionLog.ReadFailed(logger, connection.DataSource, Describe(e));
+                return default;
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 using HotModel.Sessions;
+using Microsoft.Data.Sqlite;
 
 namespace HotModel.Tests.Sessions;
 
@@ -70,5 +71,36 @@ public sealed class SessionStoreFootprintTests : IDisposable
 
         Assert.Equal(20, store.MeanSurplus("build", "g", Most));
         Assert.Null(store.MeanSurplus("another", "g", Most));
+    }
+
+    [Fact]
+    public void What_the_disk_does_not_give_is_not_known()
+    {
+        using (var store = folder.Open())
+            Keep(store, "a", 7, estimated: 5);
+        long page, bytes;
+        using (var connection = new SqliteConnection($"Data Source={folder.Database};Pooling=False"))
+        {
+            connection.Open();
+            page = Scalar(connection, "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'footprints'");
+            bytes = Scalar(connection, "PRAGMA page_size");
+        }
+        using (var file = File.OpenWrite(folder.Database))
+        {
+            file.Position = (page - 1) * bytes;
+            file.Write(new byte[bytes]);
+        }
+
+        using var broken = folder.Open();
+        Assert.Null(broken.FindFootprint("a"));
+        Assert.Null(broken.UsesGpu("build"));
+        Assert.Null(broken.MeanSurplus("build", "g", Most));
+    }
+
+    private static long Scalar(SqliteConnection connection, string query)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = query;
+        return (long)command.ExecuteScalar()!;
     }
 }
