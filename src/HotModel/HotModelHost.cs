@@ -139,7 +139,7 @@ internal sealed class HotModelHost : IAsyncDisposable
             // Told to stop before it had begun: nothing was started.
             return true;
         }
-        HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Seen(config).ToString(),
+        HostLog.Listening(logs.CreateLogger<HotModelHost>(), Version, ProxyAddress.Listening(config).ToString(),
             config.Server.StateDirectory);
         using var stopping = app.Lifetime.ApplicationStopping.Register(() =>
         {

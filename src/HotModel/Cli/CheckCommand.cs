@@ -20,6 +20,9 @@ internal static class CheckCommand
                 parsed.InvocationConfiguration.Error.WriteLine($"warning: {warning}");
             if (loaded is null)
                 return ConfigOption.BadConfigStatus;
+            foreach (var (name, key) in loaded.Keys.Where(key => !IsSet(key.Value.Env)))
+                parsed.InvocationConfiguration.Error.WriteLine(
+                    $"warning: [keys.{TomlText.Key(name)}]: the environment variable {key.Env} is not set here");
             foreach (var binary in Binaries(loaded).Distinct().Where(binary => !IsFound(binary)))
                 parsed.InvocationConfiguration.Error.WriteLine($"warning: there is no program {binary}");
             if (loaded.Server.Tls is { } files)
@@ -40,6 +43,10 @@ internal static class CheckCommand
     private static IEnumerable<string> Binaries(HotModelConfig config) => config.Llama.BackendMode == BackendMode.Process
         ? config.Models.Values.Select(model => model.Binary)
         : [config.Router.Binary];
+
+    /// <summary>Also where the key stands in no variable.</summary>
+    private static bool IsSet(string? variable) =>
+        variable is null || Environment.GetEnvironmentVariable(variable) is { Length: > 0 };
 
     /// <summary>A bare name is looked up on the PATH, as at the start.</summary>
     private static bool IsFound(string binary) => Path.IsPathRooted(binary)

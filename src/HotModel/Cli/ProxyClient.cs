@@ -57,9 +57,9 @@ internal static class ProxyAddress
     public static Uri OfAdmin(HotModelConfig config) =>
         config.Server.AdminPort is { } port ? new Uri($"http://127.0.0.1:{port}/") : Of(config);
 
-    /// <summary>As others see it.</summary>
-    public static Uri Seen(HotModelConfig config) =>
-        config.Server.Tls is null ? Of(config) : new UriBuilder(Of(config)) { Scheme = Uri.UriSchemeHttps }.Uri;
+    /// <summary>Where it listens: of 0.0.0.0 and ::, that it is every address of this machine.</summary>
+    public static Uri Listening(HotModelConfig config) => new UriBuilder(
+        config.Server.Tls is null ? Uri.UriSchemeHttp : Uri.UriSchemeHttps, config.Server.Host, config.Server.Port).Uri;
 
     /// <summary>Where the proxy of this configuration is reached from this machine, which may speak plain HTTP.</summary>
     public static Uri Of(HotModelConfig config)

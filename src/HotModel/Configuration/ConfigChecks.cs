@@ -38,8 +38,33 @@ internal static class ConfigChecks
             errors.Add(server.OriginOf("models_max").Error(
                 "models_max: must be 1 with switch_policy = \"zero_overlap\"; more need \"make_before_break\" or \"auto\""));
         }
+        CheckListeners(values, errors);
         if (server.Text("switch_policy") != "zero_overlap" && values["llama"].Text("backend_mode") == "process")
             CheckPorts(values, errors);
+    }
+
+    /// <summary>HotModel and what it starts listen at once.</summary>
+    private static void CheckListeners(ConfigValues values, List<ConfigError> errors)
+    {
+        var (server, router, llama) = (values["server"], values["router"], values["llama"]);
+        var others = llama.Text("backend_mode") == "process"
+            ? values.Models.Values.Select(model => (Section: model, Host: llama.Text("host")))
+            : [(router, router.TextOrNull("host") ?? llama.Text("host"))];
+        foreach (var (other, host) in others)
+        {
+            if (other.WholeOrNull("port") is not { } port)
+                continue;
+            var key = port == server.Whole("port") && Overlap(host, server.Text("host")) ? "port"
+                : port == server.WholeOrNull("admin_port") && Overlap(host, "127.0.0.1") ? "admin_port" : null;
+            if (key is not null)
+            {
+                errors.Add((other.Has("port") ? other : server).OriginOf(other.Has("port") ? "port" : key).Error(
+                    $"port: {port} is already that of [server] {key}; HotModel and llama-server need ports of their own"));
+            }
+        }
+
+        static bool Overlap(string one, string other) => one == other || IsAny(one) || IsAny(other);
+        static bool IsAny(string host) => host is "0.0.0.0" or "::" or "*";
     }
 
     /// <summary>Two models at once need two ports.</summary>

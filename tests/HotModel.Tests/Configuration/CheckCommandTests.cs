@@ -47,6 +47,15 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
+    public void Check_warns_of_a_key_whose_variable_is_not_set()
+    {
+        var (status, _, error) = Run(CheckCommand.Create(),
+            "[keys.phone]\nenv = 'HOTMODEL_TEST_NO_SUCH_KEY'\nscopes = ['inference']\n[models.a]\npath='a'\n");
+        Assert.Equal(0, status);
+        Assert.Contains("warning: [keys.phone]: the environment variable HOTMODEL_TEST_NO_SUCH_KEY is not set here\n", error);
+    }
+
+    [Fact]
     public void Check_shows_toml_with_command_line_and_preset_as_comments()
     {
         var (status, output, error) = Run(CheckCommand.Create(), "[models.a]\npath='it''s.gguf'\n".Replace("''", ""));

@@ -254,6 +254,12 @@ public sealed class ConfigLoaderTests : IDisposable
         + "begin or end with a space, or hold control characters")]
     [InlineData("[llama]\nbackend_mode = 'process'\n" + Model, "hotmodel.toml:3:9: [models.a]: port is missing; "
         + "backend_mode = \"process\" needs one, from 1 to 65535, for each model")]
+    [InlineData("[router]\nport = 18080\n" + Model, "hotmodel.toml:2:1: port: 18080 is already that of [server] port; "
+        + "HotModel and llama-server need ports of their own")]
+    [InlineData("[server]\nport = 28000\n" + Model, "hotmodel.toml:2:1: port: 28000 is already that of "
+        + "[server] port; HotModel and llama-server need ports of their own")]
+    [InlineData("[server]\nadmin_port = 9000\n[llama]\nbackend_mode = 'process'\n" + Model + "port = 9000\n",
+        "hotmodel.toml:7:1: port: 9000 is already that of [server] admin_port; HotModel and llama-server need ports of their own")]
     [InlineData(Model + "[models.b]\npath = 'b'\nrouter_id = 'a'\n",
         "hotmodel.toml:5:1: router_id: \"a\" is already that of [models.a]")]
     [InlineData("[models.active]\npath = 'x'\n", "hotmodel.toml:1:9: [models.active]: \"active\" in a request means "
