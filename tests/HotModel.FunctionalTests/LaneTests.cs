@@ -79,7 +79,8 @@ public sealed class LaneTests
     {
         var setup = With(Beside, processMode).Tiny("a").Model("b");
         await using var hotmodel = await HotModelProcess.StartAsync(setup);
-        await File.WriteAllTextAsync(setup.ModelPath("b"), "no model");
+        var whole = await File.ReadAllBytesAsync(TinyModels.File("b"));
+        await File.WriteAllBytesAsync(setup.ModelPath("b"), whole[..(whole.Length / 2)]);
         var processes = ModelProcesses(hotmodel);
         using var running = await hotmodel.Api.StreamAsync("a long answer", maxTokens: 200);
         await running.BegunAsync();

@@ -39,7 +39,8 @@ public sealed class ReadAheadTests
     {
         var setup = new Setup().Tiny("a").Model("b");
         await using var hotmodel = await HotModelProcess.StartAsync(setup);
-        var reply = await hotmodel.Api.SwitchAsync("b");
+        // Without force it is refused, because there is nothing to load.
+        var reply = await hotmodel.Api.SwitchAsync("b", force: true);
         Assert.Equal((502, "missing_file"), (reply.Status, (string?)reply.Json["reason"]));
         Assert.Equal(0, (long)reply.Json["read_ahead"]!["mb"]!);
         Assert.Single(hotmodel.Log.Split('\n'), line => line.Contains("were not read ahead", StringComparison.Ordinal));

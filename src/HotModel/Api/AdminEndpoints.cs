@@ -126,7 +126,7 @@ internal sealed class AdminEndpoints(
     private static Task RefuseAsync(HttpResponse response, string reason, bool isBeside) => ApiError.WriteAsync(
         response, 409, ApiError.InvalidRequest, "does_not_fit",
         $"{reason} Nothing was unloaded. " + (isBeside
-            ? "It is to be loaded beside what is loaded now (switch_policy = \"make_before_break\")."
+            ? "\"force\" does not help: switch_policy = \"make_before_break\" loads it beside what is loaded now."
             : "\"force\": true (--force of hotmodel switch) tries it all the same."));
 
     /// <summary>Null: the request was answered with what is wrong with it.</summary>
