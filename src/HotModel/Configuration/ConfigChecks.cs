@@ -48,7 +48,7 @@ internal static class ConfigChecks
     {
         var (server, router, llama) = (values["server"], values["router"], values["llama"]);
         var others = llama.Text("backend_mode") == "process"
-            ? values.Models.Values.Select(model => (Section: model, Host: llama.Text("host")))
+            ? values.Models.Values.Select(model => (Section: model, Host: model.TextOrNull("host") ?? llama.Text("host")))
             : [(router, router.TextOrNull("host") ?? llama.Text("host"))];
         foreach (var (other, host) in others)
         {
@@ -63,8 +63,10 @@ internal static class ConfigChecks
             }
         }
 
-        static bool Overlap(string one, string other) => one == other || IsAny(one) || IsAny(other);
-        static bool IsAny(string host) => host is "0.0.0.0" or "::" or "*";
+        static bool Overlap(string one, string other) => one == other || Takes(one, other) || Takes(other, one);
+
+        // Of IPv6 it takes IPv4, too, the other way around not.
+        static bool Takes(string any, string host) => any == "::" || (any == "0.0.0.0" && !host.Contains(':'));
     }
 
     /// <summary>Two models at once need two ports.</summary>

@@ -97,7 +97,7 @@ internal sealed class FitCheck(
         {
             Model = model,
             Fact = fact,
-            IsLlamaServer = IsLlamaServer(live.Model(model)),
+            IsLlamaServer = LlamaArguments.IsLlamaServer(ProgramOf(live.Model(model))),
             Gpus = visible.Devices,
             Ledger = ledger.Find(fact, visible.Devices),
             BuildUsesGpu = usesGpu,
@@ -147,15 +147,15 @@ internal sealed class FitCheck(
             return "it is on its way in";
         if (loaded.OthersMove)
             return "a model is on its way in or out";
-        if (!IsLlamaServer(model))
+        if (live.Current.Llama.BackendMode == BackendMode.Process && !LlamaArguments.IsLlamaServer(model.Binary))
             return "its program is not llama-server";
         var mayUseGpu = settings is not ({ GpuLayers: 0 } or { DeviceNames.Count: 0 });
         return mayUseGpu && reading.Devices.Count == 0 && senses.HasUnreadableGpu
             ? "there may be a GPU whose memory cannot be read" : null;
     }
 
-    private bool IsLlamaServer(ModelConfig model) =>
-        live.Current.Llama.BackendMode != BackendMode.Process || LlamaArguments.IsLlamaServer(model.Binary);
+    private string ProgramOf(ModelConfig model) =>
+        live.Current.Llama.BackendMode == BackendMode.Process ? model.Binary : live.Current.Router.Binary;
 
     private static double? Rounded(TimeSpan? span) => span is { } value ? Math.Round(value.TotalSeconds, 3) : null;
 

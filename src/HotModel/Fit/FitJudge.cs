@@ -9,7 +9,7 @@ internal sealed record FitQuestion
     public required string Model { get; init; }
     public required ModelFact Fact { get; init; }
 
-    /// <summary>What loads it is llama-server; another program may find its model elsewhere.</summary>
+    /// <summary>By its name what loads it is llama-server; another program, a wrapper too, may find files elsewhere.</summary>
     public required bool IsLlamaServer { get; init; }
 
     /// <summary>Those that llama-server takes, in its order; empty where there is none, or none that can be read.</summary>

@@ -132,8 +132,14 @@ internal sealed record FitSettings
             NotReckoned = option,
             Downloads = true,
         },
+        var name when IsModelByName(name) => this with { NotReckoned = option, Downloads = true },
         _ => this,
     };
+
+    /// <summary>--gpt-oss-20b-default, --fim-qwen-7b-spec and the like.</summary>
+    private static bool IsModelByName(string name) => name != "spec-default"
+        && (name.EndsWith("-default", StringComparison.Ordinal)
+            || (name.StartsWith("fim-", StringComparison.Ordinal) && name.EndsWith("-spec", StringComparison.Ordinal)));
 
     /// <summary>A number, "all" or "auto"; a negative one is "auto" too.</summary>
     private FitSettings WithGpuLayers(string value) => this with

@@ -18,7 +18,11 @@ internal static class GgufReader
         {
             var (part, fault) = ReadPart(paths[i]);
             if (part is null)
-                return GgufResult.Failed($"{paths[i]} {fault!.Message}") with { IsNoModel = fault.IsNoModel };
+            {
+                // A file that was merged from several and kept the name of the first needs no others.
+                var isNeeded = i == 0 || metadata!.Number("split.count") > 1;
+                return GgufResult.Failed($"{paths[i]} {fault!.Message}") with { IsNoModel = fault.IsNoModel && isNeeded };
+            }
             metadata ??= part.Metadata;
             if (FaultOfPart(part, i, paths.Count) is { } wrong)
                 return GgufResult.Failed($"{paths[i]} {wrong}");

@@ -70,7 +70,9 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
         var build = BuildOf(config, model);
         return new ModelFact(shape, error, settings, build, FingerprintOf(stamp, settings, arguments, build))
         {
-            IsNoModel = isNoModel && !settings.Downloads,
+            // With a preset of the user's own, which need not name the file, the path of ours is passed to nobody.
+            IsNoModel = isNoModel && !settings.Downloads
+                && (ServerArguments.Model(arguments) is not null || config.Router.ModelsPreset is null),
         };
     }
 

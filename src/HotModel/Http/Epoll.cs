@@ -9,8 +9,10 @@ internal static partial class Epoll
 {
     public const uint In = 0x001;
     public const uint Out = 0x004;
-    /// <summary>An error, or the end of one or both directions.</summary>
-    public const uint Closing = 0x008 | 0x010 | 0x2000;
+    /// <summary>An error, or the end of both directions.</summary>
+    public const uint Closed = 0x008 | 0x010;
+    /// <summary>The other side sends no more.</summary>
+    public const uint HalfClosed = 0x2000;
     public const uint EdgeTriggered = 1u << 31;
 
     public const int Add = 1;

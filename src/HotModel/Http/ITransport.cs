@@ -22,7 +22,10 @@ internal interface ITransport : IDisposable
     /// Completes with 0 when there is something to receive, an end or an error included, or at once where that cannot be
     /// waited for more cheaply than by receiving.
     /// </summary>
-    /// <remarks>The caller goes on on the poller's thread: see <see cref="Poller"/>.</remarks>
+    /// <remarks>
+    /// The caller goes on on the poller's thread: see <see cref="Poller"/>. A receive has to follow: the next wait is for
+    /// what comes after.
+    /// </remarks>
     ValueTask<int> WaitReadableAsync(CancellationToken cancel);
 
     /// <summary>The exchange has ended: its token means nothing to the next one.</summary>

@@ -137,8 +137,10 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
     /// <summary>Called by the poller, on its thread.</summary>
     public void OnEvents(uint events)
     {
-        if ((events & Epoll.Closing) != 0)
+        if ((events & Epoll.Closed) != 0)
             events |= Epoll.In | Epoll.Out;
+        if ((events & Epoll.HalfClosed) != 0)
+            events |= Epoll.In;
         lock (gate)
         {
             if (isDisposed)
@@ -214,9 +216,11 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
             wait.Reset();
             (awaited, this.isInline) = (events, isInline);
             // It may have been taken since, or not: epoll looks and tells it again.
-            if ((told & (events | Epoll.Closing)) != 0)
+            // Of one whose other side has ended there is always something to receive; that says nothing of room to send.
+            uint lasting = Epoll.Closed | (events == Epoll.In ? Epoll.HalfClosed : 0);
+            if ((told & (events | lasting)) != 0)
             {
-                told &= Epoll.Closing;
+                told &= Epoll.Closed | Epoll.HalfClosed;
                 Watch(Epoll.Modify);
             }
             return new(this, wait.Version);
@@ -228,7 +232,7 @@ internal sealed class PolledTransport : ITransport, IValueTaskSource<int>
     /// socket of the last one again.
     /// </remarks>
     private void Watch(int operation) =>
-        poller.Control(operation, Socket, Epoll.In | Epoll.Out | Epoll.Closing | Epoll.EdgeTriggered, id);
+        poller.Control(operation, Socket, Epoll.In | Epoll.Out | Epoll.HalfClosed | Epoll.EdgeTriggered, id);
 
     /// <summary>Lets the system acknowledge two arrivals with one packet, as far as 40 ms allow.</summary>
     /// <remarks>

@@ -199,8 +199,8 @@ internal sealed partial class WarmReturn
     /// <remarks>
     /// Where something else than the end of the prompt has changed, a part is reused. A model that cannot go on from a file
     /// reuses not even the first token, which all its prompts share. One with a sliding window or a recurrent state does
-    /// not either where the client has changed the beginning: only an answer that goes on from the slot, as the one before
-    /// could not from the file, tells the two apart.
+    /// not either where the client has changed the beginning: only where the next answer goes on from the slot, as this one
+    /// could not from the file, the client is not one that changes the beginning of every prompt.
     /// </remarks>
     private void Verify(TakenSlot slot, long key, AnswerTimings timings)
     {

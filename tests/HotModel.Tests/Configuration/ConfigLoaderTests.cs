@@ -146,6 +146,11 @@ public sealed class ConfigLoaderTests : IDisposable
     }
 
     [Theory]
+    [InlineData("[llama]\nbackend_mode = 'process'\n" + Model + "port = 18080\nhost = '127.0.0.2'\n")]
+    [InlineData("[server]\nadmin_port = 9000\n[router]\nport = 9000\nhost = '::1'\n" + Model)]
+    public void Same_port_of_another_address_is_none_of_ours(string toml) => Assert.NotNull(folder.LoadGood(toml));
+
+    [Theory]
     [InlineData("", 8192, 8192)]
     [InlineData("[router]\nctx_size = 4096\n", 4096, 4096)]
     [InlineData("[router]\nctx_size = 4096\n[models.a]\nctx_size = 512\npath = 'a'\n", 4096, 512)]
@@ -260,6 +265,8 @@ public sealed class ConfigLoaderTests : IDisposable
         + "[server] port; HotModel and llama-server need ports of their own")]
     [InlineData("[server]\nadmin_port = 9000\n[llama]\nbackend_mode = 'process'\n" + Model + "port = 9000\n",
         "hotmodel.toml:7:1: port: 9000 is already that of [server] admin_port; HotModel and llama-server need ports of their own")]
+    [InlineData("[llama]\nbackend_mode = 'process'\nhost = '127.0.0.2'\n" + Model + "port = 18080\nhost = '127.0.0.1'\n",
+        "hotmodel.toml:6:1: port: 18080 is already that of [server] port; HotModel and llama-server need ports of their own")]
     [InlineData(Model + "[models.b]\npath = 'b'\nrouter_id = 'a'\n",
         "hotmodel.toml:5:1: router_id: \"a\" is already that of [models.a]")]
     [InlineData("[models.active]\npath = 'x'\n", "hotmodel.toml:1:9: [models.active]: \"active\" in a request means "

@@ -31,9 +31,10 @@ public sealed class FitCheckTests : IDisposable
     {
         store = folder.Open();
         var plain = TestConfig.Create("a", "b");
+        File.WriteAllText(Program("llama-server"), "");
         config = plain with
         {
-            Router = plain.Router with { Binary = typeof(FitCheckTests).Assembly.Location },
+            Router = plain.Router with { Binary = Program("llama-server") },
             Models = plain.Models.Values.ToDictionary(model => model.Name, model => model with
             {
                 Path = Shapes.Of("gemma").Write(Path.Join(folder.Path, model.Name + ".gguf")),
@@ -44,6 +45,8 @@ public sealed class FitCheckTests : IDisposable
         ledger = new FootprintLedger(facts, store, NullLogger.Instance);
         check = Check(config, false);
     }
+
+    private string Program(string name) => Path.Join(folder.Path, name);
 
     private FitCheck Check(HotModelConfig one, bool hasUnreadableGpu) => new(
         one, facts, ledger, store,
@@ -292,7 +295,29 @@ public sealed class FitCheckTests : IDisposable
     {
         var fetching = config.Models["b"] with { Path = "/nowhere/m.gguf", ExtraArgs = ["-hf", "someone/something"] };
         Assert.False(facts.Of(fetching).IsNoModel);
-        Assert.True(facts.Of(fetching with { ExtraArgs = [] }).IsNoModel);
+        Assert.False(facts.Of(fetching with { ExtraArgs = ["--gpt-oss-20b-default"] }).IsNoModel);
+        Assert.True(facts.Of(fetching with { ExtraArgs = ["--spec-default"] }).IsNoModel);
+    }
+
+    [Fact]
+    public void A_path_that_nobody_is_told_is_not_looked_at()
+    {
+        var preset = Path.Join(folder.Path, "models.ini");
+        File.WriteAllText(preset, "[*]\nngl = 5\n[other]\nmodel = /nowhere/m.gguf\n");
+        var own = config with { Router = config.Router with { ModelsPreset = preset } };
+        var model = config.Models["b"] with { Path = "/nowhere/m.gguf" };
+        Assert.False(new ModelFacts(own, new Dictionary<string, string>()).Of(model).IsNoModel);
+        File.AppendAllText(preset, "[b]\nmodel = /nowhere/m.gguf\n");
+        Assert.True(new ModelFacts(own, new Dictionary<string, string>()).Of(model).IsNoModel);
+    }
+
+    [Fact]
+    public void A_wrapper_around_llama_server_may_find_what_is_not_here()
+    {
+        File.Delete(config.Models["b"].Path);
+        Assert.False(check.Judge("b").Fits);
+        var wrapped = config with { Router = config.Router with { Binary = Program("llama-in-a-container") } };
+        Assert.Null(Check(wrapped, false).Judge("b").Fits);
     }
 
     [Fact]

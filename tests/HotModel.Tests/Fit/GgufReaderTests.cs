@@ -93,6 +93,11 @@ public sealed class GgufReaderTests : IDisposable
         var second = File("m-00002-of-00002.gguf");
         Part(0, 2).Matrix("a", 32).Write(first);
         Assert.Equal($"{second} does not exist", Error(first));
+        Assert.True(GgufReader.Read(first).IsNoModel);
+        // As --merge leaves it: llama.cpp goes by the number and asks for no second one.
+        new GgufBytes().With("split.count", (ushort)0).Matrix("a", 32).Write(first);
+        Assert.Equal(($"{second} does not exist", false), (Error(first), GgufReader.Read(first).IsNoModel));
+        Part(0, 2).Matrix("a", 32).Write(first);
         Part(1, 2).Matrix("a", 32).Write(second);
         Assert.Equal($"{second} has the tensor a, as a file before it has", Error(first));
         Part(0, 2).Matrix("b", 32).Write(second);

@@ -103,6 +103,25 @@ public abstract class HttpEndpointTests(bool isPolled)
         Assert.Equal("hello you!", Encoding.ASCII.GetString(buffer, 0, count) + await rest.ReadToEndAsync());
     }
 
+    /// <summary>Its end of stream is no room: the rest of the request goes out when it reads on.</summary>
+    [Fact]
+    public async Task Server_that_answers_and_ends_its_side_before_it_reads_a_long_request_is_sent_all_of_it()
+    {
+        string body = new('x', 8_000_000);
+        var received = new TaskCompletionSource<string?>();
+        await using var server = new ScriptedServer(async connection =>
+        {
+            await connection.SendAsync("HTTP/1.1 200 OK\r\n\r\nhello");
+            connection.EndSending();
+            received.SetResult(await connection.ReadRequestAsync());
+        });
+        using var endpoint = Open(server.Address, TimeProvider.System);
+        var request = new OutgoingRequest("POST", "x") { Body = [Encoding.ASCII.GetBytes(body)] };
+
+        Assert.Equal("hello", await ReadAsync(endpoint, request));
+        Assert.EndsWith("\r\n\r\n" + body, await received.Task);
+    }
+
     // The poller tells of an arrival once, however much of it is taken.
     [Theory]
     [InlineData(1)]

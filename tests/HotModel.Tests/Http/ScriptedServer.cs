@@ -117,6 +117,8 @@ internal sealed class ScriptedConnection(Socket socket, List<string> requests, C
 
     public async Task SendAsync(byte[] text) => await socket.SendAsync(text.AsMemory(), stopping);
 
+    public void EndSending() => socket.Shutdown(SocketShutdown.Send);
+
     public async Task SendByteByByteAsync(string text)
     {
         foreach (byte value in Encoding.Latin1.GetBytes(text))
