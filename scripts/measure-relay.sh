@@ -3,11 +3,12 @@
 # memory, throughput. Prints tables and exits with 1 if a goal is missed. Linux; takes 9 minutes. Run it on a machine
 # that does nothing else.
 #
-#   measure-relay.sh [--quick] [--json FILE] [--sides NAME,NAME…] [--only TEXT]
+#   measure-relay.sh [--quick] [--json FILE] [--sides NAME,NAME…] [--only TEXT] [--rounds N]
 #
 #   --quick    under a minute; the figures say little
 #   --sides    only these of: direct, nginx, haproxy, hotmodel, hotmodel-session
 #   --only     only the scenarios with TEXT in their name: "in step"
+#   --rounds   of each side, 3 if not given; 99th percentiles that are close to each other take more
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 caller=$PWD

@@ -11,6 +11,7 @@ if (Options.Read(args) is not { } options)
     return 2;
 }
 Plan plan = options.IsQuick ? Plan.Quick : Plan.Full;
+plan = plan with { Rounds = options.Rounds ?? plan.Rounds };
 var findings = new Findings();
 var client = new LoadClient();
 // What one run leaves to do, such as storing sessions, is not the next one's.
