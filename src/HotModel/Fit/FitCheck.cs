@@ -97,7 +97,7 @@ internal sealed class FitCheck(
         {
             Model = model,
             Fact = fact,
-            IsLlamaServer = LlamaArguments.IsLlamaServer(ProgramOf(live.Model(model))),
+            IsLlamaServer = LlamaArguments.IsLlamaServer(ModelFacts.ProgramOf(live.Current, live.Model(model))),
             Gpus = visible.Devices,
             Ledger = ledger.Find(fact, visible.Devices),
             BuildUsesGpu = usesGpu,
@@ -153,9 +153,6 @@ internal sealed class FitCheck(
         return mayUseGpu && reading.Devices.Count == 0 && senses.HasUnreadableGpu
             ? "there may be a GPU whose memory cannot be read" : null;
     }
-
-    private string ProgramOf(ModelConfig model) =>
-        live.Current.Llama.BackendMode == BackendMode.Process ? model.Binary : live.Current.Router.Binary;
 
     private static double? Rounded(TimeSpan? span) => span is { } value ? Math.Round(value.TotalSeconds, 3) : null;
 

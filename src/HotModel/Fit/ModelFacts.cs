@@ -103,8 +103,11 @@ internal sealed class ModelFacts(LiveConfig live, IReadOnlyDictionary<string, st
         return all.Hex();
     }
 
-    private static string BuildOf(HotModelConfig config, ModelConfig model) =>
-        BuildOf(config.Llama.BackendMode == BackendMode.Process ? model.Binary : config.Router.Binary);
+    /// <summary>What loads it.</summary>
+    public static string ProgramOf(HotModelConfig config, ModelConfig model) =>
+        config.Llama.BackendMode == BackendMode.Process ? model.Binary : config.Router.Binary;
+
+    private static string BuildOf(HotModelConfig config, ModelConfig model) => BuildOf(ProgramOf(config, model));
 
     /// <summary>Its file and, of a build in several files, the libraries beside it.</summary>
     private static string BuildOf(string binary)
